@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Everything a build makes lies under build/. `make help` lists the targets.
+
+KDIR ?= /lib/modules/$(firstword $(shell ls -1 /lib/modules 2>/dev/null | sort -rV))/build
+KREL = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+DESTDIR ?=
+PREFIX ?= /usr
+CC ?= gcc
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst build/%,%,$@)')
+
+VERSION := 0.1.0
+WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wpointer-arith \
+	-Wno-missing-field-initializers -Wno-unused-parameter
+CPPFLAGS += -D_GNU_SOURCE -DDROVER_VERSION='"$(VERSION)"' -Iagent -Iproto -Ikmod/uapi -Ibuild/gen
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP
+SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+
+AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson inih
+TOOL_PKGS := libmnl libprotobuf-c jansson
+AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread
+TOOL_LIBS = $(shell pkg-config --libs $(TOOL_PKGS))
+AGENT_INC = $(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
+TOOL_INC = $(shell pkg-config --cflags $(TOOL_PKGS) 2>/dev/null)
+
+PROTO := control peer
+PROTO_C := $(PROTO:%=build/gen/%.pb-c.c)
+PROTO_H := $(PROTO:%=build/gen/%.pb-c.h)
+AGENT_SRC := $(sort $(wildcard agent/*/*.c))
+TOOL_SRC := $(sort $(wildcard tools/drover/*.c))
+UNIT_SRC := $(sort $(wildcard selftests/agent/test_*.c))
+KTEST_SRC := $(sort $(wildcard selftests/kmod/*.c))
+E2E_SRC := $(sort $(wildcard selftests/e2e/*.c))
+
+AGENT_OBJ := $(AGENT_SRC:%.c=build/obj/%.o) $(PROTO_C:build/gen/%.c=build/obj/gen/%.o)
+ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/gen/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=build/obj/%.o) build/obj/gen/control.pb-c.o
+UNIT_BIN := $(UNIT_SRC:selftests/agent/%.c=build/unit/%)
+KTEST_BIN := $(KTEST_SRC:selftests/kmod/%.c=build/selftests/kmod/%)
+E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
+
+.PHONY: all modules agent tools guest checks unit demo test lab bench install clean help setup
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: modules agent tools
+
+help:
+	@echo 'make demo      set up, build, boot two virtual hosts, migrate a busy VM live, report'
+	@echo 'make test      set up, build, run every test'
+	@echo 'make all       modules, agent and tools'
+	@echo 'make modules   drover.ko for KDIR (default: the newest installed kernel)'
+	@echo 'make agent     droverd'
+	@echo 'make tools     drover, the command line'
+	@echo 'make unit      unit tests under AddressSanitizer and UBSan'
+	@echo 'make lab       bring up two virtual hosts and leave them running'
+	@echo 'make bench     compare with the migration built into QEMU'
+	@echo 'make install   install below DESTDIR (module, programs, unit, manual pages)'
+	@echo 'make clean     remove build/'
+
+setup:
+	$(Q)tools/setup
+
+# The recipes below run after setup, which may just have installed headers that
+# the variables above are computed from: hence the second make.
+demo: setup
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)selftests/e2e/demo
+
+test: setup
+	$(Q)$(MAKE) --no-print-directory all guest checks
+	$(Q)selftests/run
+
+bench: setup
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)selftests/e2e/bench
+
+lab: setup
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)tools/lab/lab up -n 2
+
+# --- the module -------------------------------------------------------------
+# Built from links in build/, so that each kernel has its own objects and the
+# sources stay clean.
+MODDIR = build/modules/$(KREL)
+
+modules:
+	$(Q)test -n "$(KREL)" || { echo "no kernel headers at $(KDIR); give KDIR=" >&2; exit 1; }
+	$(Q)mkdir -p $(MODDIR)/kmod
+	$(Q)ln -sfn $(CURDIR)/Kbuild $(MODDIR)/Kbuild
+	$(Q)find $(MODDIR)/kmod -xtype l -delete
+	$(Q)ln -sfn $(CURDIR)/kmod/*.[ch] $(CURDIR)/kmod/uapi $(MODDIR)/kmod/
+	$(Q)$(MAKE) --no-print-directory -s -C $(KDIR) M=$(CURDIR)/$(MODDIR) modules
+	@printf '  %-7s %s\n' MODULE '$(MODDIR:build/%=%)/drover.ko'
+
+# --- programs ---------------------------------------------------------------
+agent: build/droverd
+tools: build/drover
+guest: build/guest/initrd.gz
+checks: $(UNIT_BIN) $(KTEST_BIN) $(E2E_BIN)
+
+build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto
+	$(call say,PROTOC)
+	$(Q)mkdir -p build/gen && protoc-c --proto_path=proto --c_out=build/gen $<
+
+build/obj/gen/%.o: build/gen/%.c $(PROTO_H)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -std=gnu11 $(CFLAGS) -MMD -MP -c -o $@ $<
+
+build/asan/gen/%.o: build/gen/%.c $(PROTO_H)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -std=gnu11 $(CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+build/obj/agent/%.o: agent/%.c | $(PROTO_H)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) -c -o $@ $<
+
+build/asan/agent/%.o: agent/%.c | $(PROTO_H)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -c -o $@ $<
+
+build/obj/tools/drover/%.o: tools/drover/%.c | $(PROTO_H)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover $(TOOL_INC) $(ALL_CFLAGS) -c -o $@ $<
+
+build/libdroverd.a: $(filter-out build/obj/agent/main/%,$(AGENT_OBJ))
+	$(call say,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+build/asan/libdroverd.a: $(filter-out build/asan/agent/main/%,$(ASAN_OBJ))
+	$(call say,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+build/droverd: $(filter build/obj/agent/main/%,$(AGENT_OBJ)) build/libdroverd.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+
+build/drover: $(TOOL_OBJ)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
+
+build/unit/%: selftests/agent/%.c build/asan/libdroverd.a
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
+		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS) -lcmocka
+
+build/selftests/%: selftests/%.c
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< -lpthread
+
+unit: setup
+	$(Q)$(MAKE) --no-print-directory checks
+	$(Q)selftests/run unit
+
+include $(wildcard selftests/guest/build.mk)
+
+# --- installation -----------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/lib/systemd/system $(DESTDIR)/etc/drover/vms \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)/lib/modules/$(KREL)/updates \
+		$(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/modules-load.d
+	install -m 755 build/droverd build/drover $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 $(MODDIR)/drover.ko $(DESTDIR)/lib/modules/$(KREL)/updates/
+	install -m 644 agent/droverd.service $(DESTDIR)/lib/systemd/system/
+	install -m 644 agent/drover.sysusers $(DESTDIR)/usr/lib/sysusers.d/drover.conf
+	install -m 644 agent/drover.modules $(DESTDIR)/usr/lib/modules-load.d/drover.conf
+	install -m 644 Documentation/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 Documentation/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 tools/drover/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/drover
+
+clean:
+	$(Q)rm -rf build
+
+-include $(shell find build -name '*.d' -path '*/agent/*' 2>/dev/null) $(shell find build/obj/tools build/unit -name '*.d' 2>/dev/null)
