@@ -86,4 +86,74 @@ struct drover_conf {
 	struct drover_peer_conf peers[DROVER_PEERS_MAX];
 };
 
+#define DROVER_ROUNDS_MAX 128
+
+/* Each state is the one that operators see. */
+enum drover_migration_state {
+	DROVER_MIGRATION_PREPARE = 1,	/* checks on both sides; the VM has not noticed */
+	DROVER_MIGRATION_PRECOPY,	/* rounds, while the VM runs */
+	DROVER_MIGRATION_SWITCHOVER,	/* the VM is paused */
+	DROVER_MIGRATION_IN_DOUBT,	/* committed, and the target has not answered */
+	DROVER_MIGRATION_DONE,		/* the VM runs on the target */
+	DROVER_MIGRATION_CANCELLED,	/* the VM runs on the source, as was asked */
+	DROVER_MIGRATION_FAILED,	/* the VM runs on the source, and the error says why */
+};
+
+struct drover_round_info {
+	uint32_t number;
+	uint64_t duration_us;
+	uint64_t harvest_us;
+	uint64_t dirty_pages;
+	uint64_t log_pages;
+	uint64_t vmm_pages;
+	uint64_t kept_pages;
+	uint64_t sent_pages;
+	uint64_t zero_pages;
+	uint64_t wire_bytes;
+};
+
+/**
+ * struct drover_migration_info - a migration as operators see it
+ *
+ * The fields are those of MigrationInfo in proto/control.proto.
+ */
+struct drover_migration_info {
+	uint64_t id;
+	char vm[DROVER_NAME_LEN];
+	char source[DROVER_NAME_LEN];
+	char target[DROVER_NAME_LEN];
+	enum drover_migration_state state;
+	bool incoming;
+	char error[512];
+	uint64_t start_time_us;
+	uint64_t total_us;
+	uint64_t ram_bytes;
+	uint64_t round_bytes;
+	uint64_t dirty_bytes;
+	uint64_t wire_bytes;
+	uint64_t rate_bytes;
+	uint64_t dirty_rate_bytes;
+	uint64_t expected_us;
+	uint64_t expected_blackout_us;
+	uint64_t blackout_us;
+	uint64_t sent_pages;
+	uint64_t zero_pages;
+	uint64_t vmm_pages;
+	uint64_t verified_pages;
+	uint64_t mismatched_pages;
+	uint64_t device_state_bytes;
+	uint32_t streams;
+	uint32_t round_count;
+	struct drover_round_info rounds[DROVER_ROUNDS_MAX];
+};
+
+/* What an operator may ask of one migration; 0 stands for the configured value. */
+struct drover_migration_options {
+	bool verify;
+	bool no_vmm_writes;	/* debug: the result is wrong */
+	uint32_t downtime_limit_ms;
+	uint32_t bandwidth_mib;
+	uint32_t streams;
+};
+
 #endif

@@ -9,8 +9,8 @@
  * All little endian. length: of the body, which is one protobuf message.
  * payload: bytes of raw data after the body, 0 for all but bulk types.
  */
-#ifndef DROVER_PROTO_FRAME_H
-#define DROVER_PROTO_FRAME_H
+#ifndef DROVER_PROTO_WIRE_H
+#define DROVER_PROTO_WIRE_H
 
 #include <stdint.h>
 

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Connecting, accepting, and the exchange of Hello that both begin with. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "core/config.h"
+#include "net/peer.h"
+
+/* A peer that is silent for this long while data is under way is dead. */
+#define USER_TIMEOUT_MS 15000
+
+static void set_options(int fd)
+{
+	int one = 1, idle = 5, interval = 2, count = 4;
+	unsigned int user = USER_TIMEOUT_MS;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user, sizeof(user));
+}
+
+/* connect(2) with a limit; leaves the socket blocking. */
+static int connect_within(int fd, const struct addrinfo *ai, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int e = 0, r;
+	socklen_t len = sizeof(e);
+
+	r = connect(fd, ai->ai_addr, ai->ai_addrlen);
+	if (r < 0 && errno != EINPROGRESS)
+		return -errno;
+	if (r < 0) {
+		do
+			r = poll(&p, 1, timeout_ms);
+		while (r < 0 && errno == EINTR);
+		if (r == 0)
+			return -ETIMEDOUT;
+		if (r < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0)
+			return -errno;
+		if (e)
+			return -e;
+	}
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int dial(const struct drover_peer_conf *to, struct drover_err *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+	char port[8];
+	int fd = -1, r;
+
+	snprintf(port, sizeof(port), "%u", to->port);
+	r = getaddrinfo(to->address, port, &hints, &list);
+	if (r)
+		return drover_err_set(err, EHOSTUNREACH, "the address %s of %s cannot be found: %s",
+				      to->address, to->name, gai_strerror(r));
+	r = -EHOSTUNREACH;
+	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
+		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (fd < 0) {
+			r = -errno;
+			continue;
+		}
+		r = connect_within(fd, ai, DROVER_PEER_CONNECT_MS);
+		if (r == 0)
+			break;
+		close(fd);
+	}
+	freeaddrinfo(list);
+	if (r < 0)
+		return drover_err_set(err, r, "%s (%s:%u) cannot be reached: %s", to->name,
+				      to->address, to->port, strerror(-r));
+	return fd;
+}
+
+static struct drover_peer *peer_new(int fd)
+{
+	struct drover_peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer) {
+		close(fd);
+		return NULL;
+	}
+	peer->fd = fd;
+	set_options(fd);
+	drover_peer_set_timeout(peer, DROVER_PEER_TIMEOUT_MS);
+	return peer;
+}
+
+static int say_hello(struct drover_peer *peer, const struct drover_conf *conf,
+		     Drover__Hello *hello, struct drover_err *err)
+{
+	Drover__HelloReply *reply = NULL;
+	int r;
+
+	hello->version_min = DROVER_PROTOCOL_VERSION_MIN;
+	hello->version_max = DROVER_PROTOCOL_VERSION_MAX;
+	hello->host = (char *)conf->host;
+	r = drover_peer_send(peer, DROVER_FRAME_HELLO, &hello->base, 0, err);
+	if (r < 0)
+		return r;
+	r = drover_peer_expect(peer, DROVER_FRAME_HELLO_REPLY, &drover__hello_reply__descriptor,
+			       (ProtobufCMessage **)&reply, err);
+	if (r < 0)
+		return r;
+	if (reply->version < DROVER_PROTOCOL_VERSION_MIN ||
+	    reply->version > DROVER_PROTOCOL_VERSION_MAX)
+		r = drover_err_set(err, EPROTO, "%s chose protocol version %u, which was not offered",
+				   peer->host, reply->version);
+	drover__hello_reply__free_unpacked(reply, NULL);
+	return r;
+}
+
+int drover_peer_connect(const struct drover_conf *conf, const struct drover_peer_conf *to,
+			Drover__Hello *hello, struct drover_peer **ret_peer,
+			struct drover_err *err)
+{
+	int fd = dial(to, err);
+	struct drover_peer *peer;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	peer = peer_new(fd);
+	if (!peer)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	snprintf(peer->host, sizeof(peer->host), "%s", to->name);
+	r = say_hello(peer, conf, hello, err);
+	if (r < 0) {
+		drover_peer_close(peer);
+		return r;
+	}
+	*ret_peer = peer;
+	return 0;
+}
+
+static int check_hello(const struct drover_conf *conf, const Drover__Hello *hello,
+		       struct drover_err *err)
+{
+	if (hello->version_min > DROVER_PROTOCOL_VERSION_MAX ||
+	    hello->version_max < DROVER_PROTOCOL_VERSION_MIN)
+		return drover_err_set(err, EPROTO,
+				      "protocol versions %u to %u are not spoken here, only %d to %d",
+				      hello->version_min, hello->version_max,
+				      DROVER_PROTOCOL_VERSION_MIN, DROVER_PROTOCOL_VERSION_MAX);
+	if (!drover_name_valid(hello->host))
+		return drover_err_set(err, EINVAL, "the peer gave no valid host name");
+	if (!drover_config_find_peer(conf, hello->host))
+		return drover_err_set(err, EACCES, "%s is no peer of %s: its drover.conf has no [peer %s]",
+				      hello->host, conf->host, hello->host);
+	return 0;
+}
+
+static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer,
+			Drover__Hello **ret_hello, struct drover_err *err)
+{
+	Drover__HelloReply reply = DROVER__HELLO_REPLY__INIT;
+	Drover__Hello *hello = NULL;
+	int r;
+
+	r = drover_peer_expect(peer, DROVER_FRAME_HELLO, &drover__hello__descriptor,
+			       (ProtobufCMessage **)&hello, err);
+	if (r < 0)
+		return r;
+	r = check_hello(conf, hello, err);
+	if (r < 0)
+		goto err_free;
+	snprintf(peer->host, sizeof(peer->host), "%s", hello->host);
+	reply.version = DROVER_PROTOCOL_VERSION_MAX;
+	reply.host = (char *)conf->host;
+	r = drover_peer_send(peer, DROVER_FRAME_HELLO_REPLY, &reply.base, 0, err);
+	if (r < 0)
+		goto err_free;
+	*ret_hello = hello;
+	return 0;
+
+err_free:
+	drover__hello__free_unpacked(hello, NULL);
+	return r;
+}
+
+int drover_peer_accept(const struct drover_conf *conf, int fd, struct drover_peer **ret_peer,
+		       Drover__Hello **ret_hello, struct drover_err *err)
+{
+	struct drover_peer *peer = peer_new(fd);
+	struct drover_err why = { 0 };
+	int r;
+
+	if (!peer)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	r = answer_hello(conf, peer, ret_hello, &why);
+	if (r < 0) {
+		drover_peer_refuse(peer, &why);
+		drover_peer_close(peer);
+		return drover_err_set(err, r, "%s", why.text);
+	}
+	*ret_peer = peer;
+	return 0;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Frames on a connection. Set-up lives in handshake.c. */
+#include "net/peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+void drover_peer_close(struct drover_peer *peer)
+{
+	if (!peer)
+		return;
+	close(peer->fd);
+	free(peer);
+}
+
+void drover_peer_interrupt(struct drover_peer *peer)
+{
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
+void drover_peer_set_timeout(struct drover_peer *peer, int timeout_ms)
+{
+	struct timeval t = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+
+	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+static const char *name_of(const struct drover_peer *peer)
+{
+	return peer->host[0] ? peer->host : "the peer";
+}
+
+static int lost(struct drover_peer *peer, int r, struct drover_err *err)
+{
+	if (r == -EAGAIN)
+		return drover_err_set(err, ETIMEDOUT, "%s did not answer in time", name_of(peer));
+	if (r == -ENODATA)
+		return drover_err_set(err, r, "%s closed the connection", name_of(peer));
+	return drover_err_set(err, r, "the connection to %s was lost: %s", name_of(peer),
+			      strerror(-r));
+}
+
+int drover_peer_send(struct drover_peer *peer, enum drover_frame_type type,
+		     const ProtobufCMessage *body, uint32_t payload_len, struct drover_err *err)
+{
+	size_t len = body ? protobuf_c_message_get_packed_size(body) : 0;
+	auto_free uint8_t *buf = malloc(DROVER_FRAME_HEADER_SIZE + len);
+	struct drover_frame_header header = {
+		.length = len,
+		.type = type,
+		.sequence = peer->sequence_out,
+		.payload = payload_len,
+	};
+	int r;
+
+	if (!buf)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	if (len > DROVER_FRAME_BODY_MAX)
+		return drover_err_set(err, EMSGSIZE, "a message of %zu bytes is too large", len);
+	drover_frame_pack(&header, buf);
+	if (body)
+		protobuf_c_message_pack(body, buf + DROVER_FRAME_HEADER_SIZE);
+	r = drover_io_write(peer->fd, buf, DROVER_FRAME_HEADER_SIZE + len);
+	if (r < 0)
+		return lost(peer, r, err);
+	peer->sequence_out++;
+	return 0;
+}
+
+int drover_peer_send_payload(struct drover_peer *peer, const void *data, uint32_t len,
+			     struct drover_err *err)
+{
+	int r = drover_io_write(peer->fd, data, len);
+
+	return r < 0 ? lost(peer, r, err) : 0;
+}
+
+static int error_from(struct drover_peer *peer, const uint8_t *body, size_t len,
+		      struct drover_err *err)
+{
+	Drover__PeerError *e = drover__peer_error__unpack(NULL, len, body);
+
+	if (!e)
+		return drover_err_set(err, EPROTO, "%s sent an error that cannot be read",
+				      name_of(peer));
+	drover_err_set(err, e->code > 0 && e->code < 4096 ? e->code : EREMOTEIO, "%s: %s",
+		       name_of(peer), e->text);
+	drover__peer_error__free_unpacked(e, NULL);
+	return err ? err->code : -EREMOTEIO;
+}
+
+static int recv_header(struct drover_peer *peer, struct drover_frame_header *ret_header,
+		       struct drover_err *err)
+{
+	uint8_t raw[DROVER_FRAME_HEADER_SIZE];
+	int r;
+
+	if (peer->pending.payload)
+		return drover_err_set(err, EPROTO, "%s sent data where none was expected",
+				      name_of(peer));
+	r = drover_io_read(peer->fd, raw, sizeof(raw));
+	if (r < 0)
+		return lost(peer, r, err);
+	r = drover_frame_unpack(raw, ret_header, err);
+	if (r < 0)
+		return r;
+	if (ret_header->sequence != peer->sequence_in)
+		return drover_err_set(err, EPROTO, "%s sent frame %u where %u was due",
+				      name_of(peer), ret_header->sequence, peer->sequence_in);
+	peer->sequence_in++;
+	return 0;
+}
+
+int drover_peer_recv(struct drover_peer *peer, enum drover_frame_type *ret_type,
+		     uint8_t **ret_body, size_t *ret_len, struct drover_err *err)
+{
+	auto_free uint8_t *body = NULL;
+	struct drover_frame_header header;
+	int r = recv_header(peer, &header, err);
+
+	if (r < 0)
+		return r;
+	body = malloc(header.length + 1);
+	if (!body)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	r = drover_io_read(peer->fd, body, header.length);
+	if (r < 0)
+		return lost(peer, r, err);
+	if (header.type == DROVER_FRAME_ERROR)
+		return error_from(peer, body, header.length, err);
+	peer->pending = header;
+	*ret_type = header.type;
+	*ret_body = steal_ptr(body);
+	*ret_len = header.length;
+	return 0;
+}
+
+int drover_peer_recv_payload(struct drover_peer *peer, void *buf, uint32_t len,
+			     struct drover_err *err)
+{
+	int r;
+
+	if (len > peer->pending.payload)
+		return drover_err_set(err, EPROTO, "%s sent %u bytes of data where %u were due",
+				      name_of(peer), peer->pending.payload, len);
+	r = drover_io_read(peer->fd, buf, len);
+	if (r < 0)
+		return lost(peer, r, err);
+	peer->pending.payload -= len;
+	return 0;
+}
+
+void *drover_peer_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body,
+			 size_t len, struct drover_err *err)
+{
+	void *message = protobuf_c_message_unpack(descriptor, NULL, len, body);
+
+	if (!message)
+		drover_err_set(err, EPROTO, "the peer sent a malformed %s",
+			       descriptor->short_name);
+	return message;
+}
+
+int drover_peer_expect(struct drover_peer *peer, enum drover_frame_type type,
+		       const ProtobufCMessageDescriptor *descriptor,
+		       ProtobufCMessage **ret_message, struct drover_err *err)
+{
+	auto_free uint8_t *body = NULL;
+	enum drover_frame_type got;
+	ProtobufCMessage *message;
+	size_t len;
+	int r = drover_peer_recv(peer, &got, &body, &len, err);
+
+	if (r < 0)
+		return r;
+	if (got != type)
+		return drover_err_set(err, EPROTO, "%s sent frame type %d where %d was due",
+				      name_of(peer), got, type);
+	message = drover_peer_unpack(descriptor, body, len, err);
+	if (!message)
+		return -EPROTO;
+	if (ret_message)
+		*ret_message = message;
+	else
+		protobuf_c_message_free_unpacked(message, NULL);
+	return 0;
+}
+
+void drover_peer_refuse(struct drover_peer *peer, const struct drover_err *why)
+{
+	Drover__PeerError e = DROVER__PEER_ERROR__INIT;
+
+	e.code = -why->code;
+	e.text = (char *)why->text;
+	drover_peer_send(peer, DROVER_FRAME_ERROR, &e.base, 0, NULL);
+}
