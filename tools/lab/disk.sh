@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The disks: one of its own and one for scratch a host, and the SAN, a disk that
+# all hosts share. They are sparse and new with every `lab up`.
+
+HOST_DISK_SIZE=4G
+LOCAL_DISK_SIZE=1G
+SAN_DISK_SIZE=2G
+
+disk_new()
+{
+	rm -f "$1"
+	truncate -s "$2" "$1"
+}
+
+# disk_create HOSTS
+disk_create()
+{
+	local n
+	disk_new "$LAB/san.img" $SAN_DISK_SIZE
+	for ((n = 1; n <= $1; n++)); do
+		disk_new "$LAB/host$n-local.img" $LOCAL_DISK_SIZE
+		disk_new "$LAB/host$n.img" $HOST_DISK_SIZE
+		mkfs.ext4 -q -L "host$n" -i 65536 -J size=16 \
+			-E lazy_itable_init=0,lazy_journal_init=0 "$LAB/host$n.img"
+	done
+}
+
+# Every host reaches the SAN through this one server, so what one host wrote the
+# other reads, whatever the build machine caches. A file system without O_DIRECT
+# may therefore do without it.
+san_start()
+{
+	local cache
+	for cache in none writeback; do
+		rm -f "$LAB/qemu-nbd.pid"
+		net_enter qemu-nbd --fork --persistent --shared=8 --cache=$cache --discard=unmap \
+			-f raw -x san -b "$SAN_ADDRESS" -p "$SAN_PORT" --pid-file="$LAB/qemu-nbd.pid" \
+			"$LAB/san.img" >"$LAB/san.log" 2>&1 && break
+	done
+	[ -s "$LAB/qemu-nbd.pid" ] || die "the shared disk cannot be served: $(tail -n 1 "$LAB/san.log")"
+	pid_save "$LAB/san.pid" "$(<"$LAB/qemu-nbd.pid")"
+	rm -f "$LAB/qemu-nbd.pid"
+}
+
+san_stop()
+{
+	pid_end "$LAB/san.pid"
+}

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Finds the kernel that the virtual hosts boot and packs their initial RAM disk:
+# busybox, the modules that reach the root file system, and guest/.
+
+# Dependencies follow by themselves. What is built into a kernel is left out.
+INITRD_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
+
+# kernel_find [RELEASE]: sets RELEASE, KERNEL_ROOT and VMLINUZ; a prefix such as
+# 6.12 takes the newest that fits, nothing takes the newest installed one.
+# shellcheck disable=SC2034 # VMLINUZ is for host.sh
+kernel_find()
+{
+	local found
+	found=$(
+		cd / && printf '%s\n' "boot/vmlinuz-${1:-}"*
+		if [ -n "${1:-}" ]; then
+			cd "$CHECKOUT/build/kernels" 2>/dev/null && printf '%s\n' */"boot/vmlinuz-$1"*
+		fi
+	)
+	RELEASE=$(sed -n 's|.*boot/vmlinuz-\([0-9].*[^*]\)$|\1|p' <<<"$found" | sort -V | tail -n 1)
+	[ -n "$RELEASE" ] ||
+		die "no kernel ${1:-} here; tools/setup installs Debian's, 'tools/lab/kernel ${1:-6.12}' fetches another"
+	KERNEL_ROOT=$CHECKOUT/build/kernels/$RELEASE
+	[ -e "$KERNEL_ROOT/boot/vmlinuz-$RELEASE" ] || KERNEL_ROOT=
+	VMLINUZ=$KERNEL_ROOT/boot/vmlinuz-$RELEASE
+	[ -d "$KERNEL_ROOT/lib/modules/$RELEASE" ] || die "kernel $RELEASE has no modules in $KERNEL_ROOT/lib/modules"
+}
+
+# initrd_module FILE: unpacks it if need be, and notes the order of loading.
+initrd_module()
+{
+	local name=${1##*/}
+	name=${name%%.ko*}.ko
+	[ ! -e "$dir/modules/$name" ] || return 0
+	case $1 in
+	*.xz) xz -dc "$1" >"$dir/modules/$name" ;;
+	*.zst) zstd -qdc "$1" >"$dir/modules/$name" ;;
+	*.gz) gzip -dc "$1" >"$dir/modules/$name" ;;
+	*) cp "$1" "$dir/modules/$name" ;;
+	esac
+	echo "$name" >>"$dir/modules/order"
+}
+
+# initrd_pack HOSTS: needs kernel_find before.
+initrd_pack()
+{
+	local dir=$LAB/initrd what file rest
+	rm -rf "$dir"
+	mkdir -p "$dir"/{bin,modules,dev,proc,sys,lower,tmpfs,new}
+	cp "$(command -v busybox)" "$dir/bin/busybox"
+	cp -r "$LAB_TOOLS/guest" "$dir/lab"
+	mv "$dir/lab/init" "$dir/init"
+	cp "$LAB/hostkey" "$LAB/key.pub" "$dir/lab/"
+	modprobe -d "$KERNEL_ROOT/" -S "$RELEASE" -a --show-depends "${INITRD_MODULES[@]}" \
+		>"$LAB/initrd.modules" || die "kernel $RELEASE lacks a module the lab needs"
+	while read -r what file rest; do
+		[ "$what" != insmod ] || initrd_module "$file"
+	done <"$LAB/initrd.modules"
+	cat >"$dir/lab/conf" <<-END
+		CHECKOUT=${CHECKOUT@Q}
+		MODULES=${KERNEL_ROOT:+${KERNEL_ROOT@Q}/lib/modules}
+		HOSTS=$1
+	END
+	(cd "$dir" && find . | cpio --quiet -o -H newc -R 0:0) >"$LAB/initrd.img"
+	rm -rf "$dir" "$LAB/initrd.modules"
+}

@@ -1,0 +1,161 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The verbs of `lab`, each a function; the table in `lab` names them.
+
+BOOT_SECONDS=180
+
+lab_load()
+{
+	[ -e "$LAB/lab.conf" ] || die "no lab is up; 'tools/lab/lab up' starts one"
+	# shellcheck source=/dev/null
+	. "$LAB/lab.conf"
+}
+
+lab_save()
+{
+	declare -p HOSTS MEMORY SMP RELEASE VMLINUZ | sed 's/^declare --/declare -g/' >"$LAB/lab.conf"
+}
+
+# lab_host hostN: sets N, and ends with a sentence if there is no such host.
+lab_host()
+{
+	lab_load
+	N=$(host_number "${1:-}") || exit
+	((N <= HOSTS)) || die "there is no $1: this lab has $HOSTS"
+}
+
+lab_options()
+{
+	HOSTS=2 MEMORY=3072 SMP=1 RELEASE=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-n | --kernel | --memory | --smp) [ $# -ge 2 ] || die "$1 wants a value" ;;
+		esac
+		case $1 in
+		-n) HOSTS=$2 ;;
+		--kernel) RELEASE=$2 ;;
+		--memory) MEMORY=$2 ;;
+		--smp) SMP=$2 ;;
+		*) die "lab up does not know '$1'" ;;
+		esac
+		shift 2
+	done
+	[[ $HOSTS =~ ^[1-8]$ ]] || die "-n takes 1 to 8 virtual hosts"
+	[[ $MEMORY =~ ^[1-9][0-9]+$ && $SMP =~ ^[1-9][0-9]*$ ]] || die "--memory (MiB) and --smp take a number"
+}
+
+verb_up()
+{
+	local n
+	need_root
+	lab_options "$@"
+	[ ! -e "$LAB/lab.conf" ] || die "a lab is already up; 'tools/lab/lab down' ends it"
+	kernel_find "$RELEASE"
+	mkdir -p "$LAB"
+	trap 'trap - EXIT; lab_end' EXIT
+	trap 'exit 130' INT TERM HUP
+	lab_save
+	rm -f "$LAB"/host*.*
+	remote_keys
+	initrd_pack "$HOSTS"
+	disk_create "$HOSTS"
+	net_up "$HOSTS"
+	san_start
+	for ((n = 1; n <= HOSTS; n++)); do host_start "$n"; done
+	for ((n = 1; n <= HOSTS; n++)); do host_await "$n" $BOOT_SECONDS; done
+	trap - EXIT INT TERM HUP
+	say "$HOSTS virtual hosts are up with kernel $RELEASE"
+}
+
+# lab_end: whatever there is of a lab is gone afterwards; logs and disks stay.
+lab_end()
+{
+	local file
+	for file in "$LAB"/host*.pid; do
+		[ ! -e "$file" ] || pid_end "$file" KILL
+	done
+	for file in "$LAB"/host*.keeper; do
+		[ ! -e "$file" ] || pid_await "$file" 50 || pid_end "$file" KILL
+	done
+	san_stop
+	net_down
+	rm -f "$LAB"/lab.conf "$LAB"/host*.{pid,keeper,exit,qmp,ssh} "$LAB"/{key,key.pub,hostkey,initrd.img}
+	rm -rf "$LAB/initrd"
+}
+
+verb_down()
+{
+	need_root
+	lab_end
+}
+
+verb_status()
+{
+	local n
+	lab_load
+	for ((n = 1; n <= HOSTS; n++)); do
+		printf 'host%s %s %s %s\n' "$n" "$(host_address "$n")" "$(host_state "$n")" "$RELEASE"
+		[ "$(host_state "$n")" != dead ] || host_report "$n"
+	done
+}
+
+verb_exec()
+{
+	local status=0
+	lab_host "${1:-}"
+	shift
+	[ "${1:-}" != -- ] || shift
+	[ $# -gt 0 ] || die "lab exec wants a command"
+	if [ "$(host_state "$N")" != on ]; then
+		host_report "$N"
+		exit 255
+	fi
+	remote_run "$N" "$@" || status=$?
+	if [ "$status" -eq 255 ] && [ "$(host_state "$N")" != on ]; then host_report "$N"; fi
+	exit "$status"
+}
+
+verb_nsexec()
+{
+	lab_load
+	[ "${1:-}" != -- ] || shift
+	[ $# -gt 0 ] || die "lab nsexec wants a command"
+	exec ip netns exec "$NETNS" "$@"
+}
+
+verb_poweroff()
+{
+	lab_host "${1:-}"
+	[ "$(host_state "$N")" = on ] || die "$1 is not on"
+	host_off "$N"
+}
+
+verb_poweron()
+{
+	lab_host "${1:-}"
+	[ "$(host_state "$N")" != on ] || die "$1 is on already"
+	host_start "$N"
+	host_await "$N" $BOOT_SECONDS
+}
+
+verb_crash()
+{
+	lab_host "${1:-}"
+	[ "$(host_state "$N")" = on ] || die "$1 is not on"
+	host_kill "$N"
+}
+
+verb_console()
+{
+	local lines=1000000
+	lab_host "${1:-}"
+	[ "${2:-}" != -n ] || lines=${3:-15}
+	host_console "$N" "$lines"
+}
+
+verb_address()
+{
+	lab_host "${1:-}"
+	host_address "$N"
+	echo
+}
