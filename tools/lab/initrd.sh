@@ -6,23 +6,25 @@
 # Dependencies follow by themselves. What is built into a kernel is left out.
 INITRD_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
 
-# kernel_find [RELEASE]: sets RELEASE, KERNEL_ROOT and VMLINUZ; a prefix such as
-# 6.12 takes the newest that fits, nothing takes the newest installed one.
+# kernel_list DIRECTORY…: the releases of the kernels in it.
+kernel_list()
+{
+	find "$@" -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' 2>/dev/null | sed 's/^vmlinuz-//'
+}
+
+# kernel_find [VERSION]: sets RELEASE, KERNEL_ROOT and VMLINUZ. Without a version
+# it is the newest of the installed ones.
 # shellcheck disable=SC2034 # VMLINUZ is for host.sh
 kernel_find()
 {
-	local found
-	found=$(
-		cd / && printf '%s\n' "boot/vmlinuz-${1:-}"*
-		if [ -n "${1:-}" ]; then
-			cd "$CHECKOUT/build/kernels" 2>/dev/null && printf '%s\n' */"boot/vmlinuz-$1"*
-		fi
-	)
-	RELEASE=$(sed -n 's|.*boot/vmlinuz-\([0-9].*[^*]\)$|\1|p' <<<"$found" | sort -V | tail -n 1)
+	RELEASE=$(kernel_list /boot | release_newest "${1:-}")
+	KERNEL_ROOT=
+	if [ -z "$RELEASE" ] && [ -n "${1:-}" ]; then
+		RELEASE=$(kernel_list "$CHECKOUT"/build/kernels/*/boot | release_newest "$1")
+		KERNEL_ROOT=$CHECKOUT/build/kernels/$RELEASE
+	fi
 	[ -n "$RELEASE" ] ||
-		die "no kernel ${1:-} here; tools/setup installs Debian's, 'tools/lab/kernel ${1:-6.12}' fetches another"
-	KERNEL_ROOT=$CHECKOUT/build/kernels/$RELEASE
-	[ -e "$KERNEL_ROOT/boot/vmlinuz-$RELEASE" ] || KERNEL_ROOT=
+		die "no kernel ${1:-} here; tools/setup installs Debian's, 'tools/lab/kernel 6.12' fetches another"
 	VMLINUZ=$KERNEL_ROOT/boot/vmlinuz-$RELEASE
 	[ -d "$KERNEL_ROOT/lib/modules/$RELEASE" ] || die "kernel $RELEASE has no modules in $KERNEL_ROOT/lib/modules"
 }
