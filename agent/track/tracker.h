@@ -8,6 +8,7 @@
 
 #include <drover.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 

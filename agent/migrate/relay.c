@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The relay of QEMU's device state. */
+#include "migrate/relay.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#define CHUNK (64U << 10)
+
+static int address_of(const char *path, struct sockaddr_un *ret, struct drover_err *err)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return drover_err_set(err, ENAMETOOLONG, "the socket path %s is too long", path);
+	strcpy(ret->sun_path, path);
+	return 0;
+}
+
+/* QEMU runs as the owner of the VM's directory. */
+static int give_to_owner(const char *path)
+{
+	char copy[DROVER_PATH_MAX];
+	struct stat st;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (stat(dirname(copy), &st) < 0 || chown(path, st.st_uid, st.st_gid) < 0)
+		return -errno;
+	return 0;
+}
+
+int drover_relay_listen(const char *path, struct drover_err *err)
+{
+	auto_close int fd = -1;
+	struct sockaddr_un sa;
+	int r = address_of(path, &sa, err);
+
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unlink(path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 1) < 0)
+		return drover_err_set(err, errno, "cannot listen on %s: %s", path, strerror(errno));
+	r = give_to_owner(path);
+	if (r < 0)
+		return drover_err_set(err, r, "cannot give %s to its VM: %s", path, strerror(-r));
+	return steal_fd(&fd);
+}
+
+static void set_timeout(int fd)
+{
+	struct timeval t = { .tv_sec = DROVER_RELAY_TIMEOUT_MS / 1000 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+static int accept_qemu(int listener, struct drover_err *err)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	int r;
+
+	do
+		r = poll(&p, 1, DROVER_RELAY_TIMEOUT_MS);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return drover_err_set(err, ETIMEDOUT, "QEMU did not begin to send its device state");
+	r = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (r < 0)
+		return drover_err_set(err, errno, "cannot accept QEMU's device state: %s",
+				      strerror(errno));
+	set_timeout(r);
+	return r;
+}
+
+int drover_relay_send(int listener, struct drover_peer *peer, uint64_t *ret_bytes,
+		      struct drover_err *err)
+{
+	Drover__DeviceStateEnd end = DROVER__DEVICE_STATE_END__INIT;
+	auto_free uint8_t *buf = malloc(CHUNK);
+	auto_close int fd = accept_qemu(listener, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (!buf)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	for (;;) {
+		ssize_t n = read(fd, buf, CHUNK);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return drover_err_set(err, errno, "reading QEMU's device state failed: %s",
+					      strerror(errno));
+		if (n == 0)
+			break;
+		r = drover_peer_send(peer, DROVER_FRAME_DEVICE_STATE_DATA, NULL, n, err);
+		if (r == 0)
+			r = drover_peer_send_payload(peer, buf, n, err);
+		if (r < 0)
+			return r;
+		end.bytes += n;
+	}
+	r = drover_peer_send(peer, DROVER_FRAME_DEVICE_STATE_END, &end.base, 0, err);
+	if (r == 0)
+		*ret_bytes = end.bytes;
+	return r;
+}
+
+static int connect_qemu(const char *path, struct drover_err *err)
+{
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa;
+	int r = address_of(path, &sa, err);
+
+	if (r < 0)
+		return r;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return drover_err_set(err, errno, "cannot reach QEMU at %s: %s", path,
+				      strerror(errno));
+	set_timeout(fd);
+	return steal_fd(&fd);
+}
+
+static int carry_data(struct drover_peer *peer, int fd, uint8_t *buf, uint64_t *bytes,
+		      struct drover_err *err)
+{
+	while (peer->pending.payload) {
+		uint32_t n = peer->pending.payload < CHUNK ? peer->pending.payload : CHUNK;
+		int r = drover_peer_recv_payload(peer, buf, n, err);
+
+		if (r < 0)
+			return r;
+		r = drover_io_write(fd, buf, n);
+		if (r < 0)
+			return drover_err_set(err, r, "giving QEMU its device state failed: %s",
+					      strerror(-r));
+		*bytes += n;
+	}
+	return 0;
+}
+
+int drover_relay_receive(struct drover_peer *peer, const char *path, uint64_t *ret_bytes,
+			 struct drover_err *err)
+{
+	auto_free uint8_t *buf = malloc(CHUNK);
+	auto_close int fd = connect_qemu(path, err);
+	uint64_t bytes = 0;
+
+	if (fd < 0)
+		return fd;
+	if (!buf)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	for (;;) {
+		auto_free uint8_t *body = NULL;
+		enum drover_frame_type type;
+		size_t len;
+		int r = drover_peer_recv(peer, &type, &body, &len, err);
+
+		if (r < 0)
+			return r;
+		if (type == DROVER_FRAME_DEVICE_STATE_END)
+			break;
+		if (type != DROVER_FRAME_DEVICE_STATE_DATA)
+			return drover_err_set(err, EPROTO,
+					      "frame type %d has no place in device state", type);
+		r = carry_data(peer, fd, buf, &bytes, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_bytes = bytes;
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the source does while its VM is paused: the last pages, verification, the
+ * device state, and taking it all back if anything fails before the commit.
+ */
+#ifndef DROVER_MIGRATE_SWITCHOVER_H
+#define DROVER_MIGRATE_SWITCHOVER_H
+
+#include "migrate/migration.h"
+#include "migrate/sender.h"
+#include "vm/qmp.h"
+
+/**
+ * struct drover_source - the source's hold on everything during a migration
+ * @m: the migration
+ * @vm: its VM
+ * @to: the target
+ * @qmp: the migration's own monitor connection
+ * @control: connection with role CONTROL
+ * @device: connection with role DEVICE_STATE
+ * @listener: where QEMU delivers its device state
+ * @tracker: the VM's memory
+ * @sender: the RAM streams
+ * @token: proves to the target that a data connection belongs to this migration
+ * @paused: the VM was stopped by us
+ * @pause_us: when that was asked for, CLOCK_MONOTONIC
+ */
+struct drover_source {
+	struct drover_migration *m;
+	struct drover_vm *vm;
+	struct drover_peer_conf to;
+	struct drover_qmp *qmp;
+	struct drover_peer *control;
+	struct drover_peer *device;
+	int listener;
+	struct drover_tracker *tracker;
+	struct drover_sender sender;
+	uint8_t token[DROVER_PEER_TOKEN_SIZE];
+	bool paused;
+	uint64_t pause_us;
+};
+
+/**
+ * drover_source_round() - harvest, decide, send
+ * @round: number, from 1
+ * @ret_done: out: the harvest is small enough: nothing was sent, pause now
+ * @pace: decides, or NULL for the last round, which always sends
+ */
+struct drover_pace;
+int drover_source_round(struct drover_source *s, uint32_t round, struct drover_pace *pace,
+			bool *ret_done, struct drover_err *err);
+
+/** drover_switchover_ready() - before the pause: the path for the device state stands */
+int drover_switchover_ready(struct drover_source *s, struct drover_err *err);
+
+/**
+ * drover_switchover_run() - pause; the target holds everything when this returns 0
+ * @round: number of the last round
+ */
+int drover_switchover_run(struct drover_source *s, uint32_t round, struct drover_err *err);
+
+/** drover_switchover_undo() - the VM runs again; only before the commit, or after NEVER */
+int drover_switchover_undo(struct drover_vm *vm, struct drover_qmp *qmp, struct drover_err *err);
+
+/* A file that says that a migration paused the VM: it must run again if the agent dies. */
+int drover_switchover_mark(const struct drover_vm *vm, bool paused, struct drover_err *err);
+bool drover_switchover_marked(const struct drover_vm *vm);
+
+#endif
