@@ -2,7 +2,7 @@
 /*
  * Data connections of arriving migrations.
  *
- * An arrival lives on its target thread's stack. A connection uses it only
+ * An arrival belongs to its target's thread. A connection uses it only
  * between join() and leave(); drover_arrival_close() takes it off the list, so that
  * no one joins any more, interrupts those that have, and waits until they have left.
  */
@@ -60,6 +60,13 @@ int drover_arrival_wait_device(struct drover_arrival *a, int timeout_ms, struct 
 	if (a->device_result < 0)
 		return drover_err_set(err, a->device_result, "%s", a->device_err.text);
 	return 0;
+}
+
+int drover_arrival_failure(struct drover_arrival *a, struct drover_err *err)
+{
+	scope_lock(&lock);
+
+	return a->failed ? drover_err_set(err, a->stream_err.code, "%s", a->stream_err.text) : 0;
 }
 
 /* Compares all of the token whatever differs first. */

@@ -49,6 +49,9 @@ void drover_arrival_close(struct drover_arrival *a);
 /** drover_arrival_wait_device() - until the device state was relayed; @timeout_ms at most */
 int drover_arrival_wait_device(struct drover_arrival *a, int timeout_ms, struct drover_err *err);
 
+/** drover_arrival_failure() - why a RAM stream failed, or 0 */
+int drover_arrival_failure(struct drover_arrival *a, struct drover_err *err);
+
 /** drover_arrival_serve() - see drover_target_data() */
 int drover_arrival_serve(struct drover_peer *peer, const Drover__Hello *hello,
 			 struct drover_err *err);

@@ -350,18 +350,41 @@ static void release(struct drover_source *s)
 		close(s->listener);
 }
 
-/* Before the commit: the target cleans up when the control connection closes. */
+static bool is_lost_connection(int code)
+{
+	return code == -EPIPE || code == -ECONNRESET || code == -ECANCELED || code == -ENODATA;
+}
+
+/*
+ * The target answers Abort with an error once it has cleaned up. Where all that is
+ * known here is a lost stream, its sentence is the better one.
+ */
+static void tell_target(struct drover_source *s, struct drover_err *why)
+{
+	Drover__Abort message = DROVER__ABORT__INIT;
+	auto_free uint8_t *body = NULL;
+	struct drover_err answer = { 0 };
+	enum drover_frame_type type;
+	size_t len;
+
+	message.reason = why->text;
+	if (drover_peer_send(s->control, DROVER_FRAME_ABORT, &message.base, 0, NULL) < 0)
+		return;
+	drover_peer_set_timeout(s->control, 5000);
+	if (drover_peer_recv(s->control, &type, &body, &len, &answer) < 0 &&
+	    is_lost_connection(why->code) && !is_lost_connection(answer.code))
+		*why = answer;
+}
+
+/* Before the commit: the VM is ours and runs again before anything else is done. */
 static void take_back(struct drover_source *s, struct drover_err *why)
 {
-	Drover__Abort abort_message = DROVER__ABORT__INIT;
 	struct drover_err err = { 0 };
 
-	if (s->control) {
-		abort_message.reason = why->text;
-		drover_peer_send(s->control, DROVER_FRAME_ABORT, &abort_message.base, 0, NULL);
-	}
 	if (s->paused && drover_switchover_undo(s->vm, s->qmp, &err) < 0)
 		log_error("mig %" PRIu64 " %s", s->m->info.id, err.text);
+	if (s->control)
+		tell_target(s, why);
 	release(s);
 	drover_migration_fail(s->m, why);
 	s->m->env->finished(s->m->env->data, s->m, DROVER_OUTCOME_STAYED, s->vm);

@@ -296,6 +296,13 @@ static int take_over(struct target *t, const Drover__Commit *commit, struct drov
 	return 0;
 }
 
+static int end_by_abort(struct target *t, struct drover_err *err)
+{
+	if (drover_arrival_failure(&t->arrival, err) < 0)
+		return err->code;
+	return drover_err_set(err, ECONNABORTED, "%s gave the migration up", t->peer->host);
+}
+
 /* Unpacks the body and hands it to the one who answers it. */
 static int dispatch(struct target *t, enum drover_frame_type type, const uint8_t *body, size_t len,
 		    struct drover_err *err)
@@ -309,7 +316,7 @@ static int dispatch(struct target *t, enum drover_frame_type type, const uint8_t
 	if (type == DROVER_FRAME_READY_QUERY)
 		return answer_ready(t, err);
 	if (type == DROVER_FRAME_ABORT)
-		return drover_err_set(err, ECONNABORTED, "%s gave the migration up", t->peer->host);
+		return end_by_abort(t, err);
 	if (type == DROVER_FRAME_VERIFY_PAGES) {
 		pages = drover_peer_unpack(&drover__verify_pages__descriptor, body, len, err);
 		if (!pages)

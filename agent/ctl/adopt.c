@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Takes over what an earlier agent left: VMs that run, VMs that a migration had
+ * paused, VMs that were arriving, and commits whose outcome is not known.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ctl/agent.h"
+#include "migrate/record.h"
+#include "migrate/source.h"
+#include "migrate/target.h"
+
+static const struct drover_commit *commit_of(const struct drover_commit *commits, size_t n,
+					     const char *vm)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(commits[i].vm, vm))
+			return &commits[i];
+	return NULL;
+}
+
+/* True: the VM is ours to run. */
+static bool settle(struct drover_agent *agent, struct drover_vm *vm)
+{
+	struct drover_err err = { 0 };
+	bool runs = true;
+	int r;
+
+	if (vm->incoming)
+		r = drover_target_adopt(&agent->conf, vm, &runs, &err);
+	else
+		r = drover_source_unpause(vm, &err);
+	if (r < 0)
+		log_error("vm %s: %s", vm->def.name, err.text);
+	return runs;
+}
+
+static void adopt_vm(struct drover_agent *agent, const char *name,
+		     const struct drover_commit *commits, size_t commit_count)
+{
+	struct drover_err err = { 0 };
+	struct drover_entry *entry;
+	struct drover_vm *vm;
+
+	if (drover_vm_adopt(&agent->conf, name, &vm, &err) < 0) {
+		log_warning("vm %s was not adopted: %s", name, err.text);
+		return;
+	}
+	if (!commit_of(commits, commit_count, name) && !settle(agent, vm)) {
+		drover_vm_release(vm);
+		return;
+	}
+	if (drover_entry_reserve(agent, name, &entry, &err) < 0) {
+		log_error("vm %s was not adopted: %s", name, err.text);
+		drover_vm_release(vm);
+		return;
+	}
+	drover_entry_run(entry, vm);
+	log_info("vm %s was adopted, process %d", name, vm->pid);
+}
+
+static int adopt_vms(struct drover_agent *agent, const struct drover_commit *commits,
+		     size_t commit_count, struct drover_err *err)
+{
+	char **names = NULL;
+	size_t n = 0;
+	int r = drover_vm_list_adoptable(&agent->conf, &names, &n, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		adopt_vm(agent, names[i], commits, commit_count);
+		free(names[i]);
+	}
+	free(names);
+	return 0;
+}
+
+static int adopt_commit(struct drover_agent *agent, const struct drover_commit *c,
+			struct drover_err *err)
+{
+	struct drover_entry *entry = drover_entry_find(agent, c->vm);
+	struct drover_migration *m;
+	int r = 0;
+
+	if (!entry)
+		r = drover_entry_reserve(agent, c->vm, &entry, err);
+	if (r == 0)
+		r = drover_source_adopt(&agent->env, entry->vm, c->vm, c->id, c->target, &m, err);
+	if (r < 0)
+		return r;
+	drover_entry_lend(entry, c->id);
+	drover_registry_add(agent, m);
+	drover_migration_put(m);
+	return 0;
+}
+
+int drover_adopt_all(struct drover_agent *agent, struct drover_err *err)
+{
+	auto_free struct drover_commit *commits = NULL;
+	size_t n = 0;
+	int r = drover_record_init(&agent->conf, err);
+
+	if (r == 0)
+		r = drover_record_commits(&agent->conf, &commits, &n, err);
+	if (r == 0)
+		r = adopt_vms(agent, commits, n, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = adopt_commit(agent, &commits[i], err);
+	return r;
+}

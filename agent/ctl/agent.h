@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent: what the control thread owns. Other threads reach it through
+ * drover_call_post() and drover_call_wait() alone.
+ */
+#ifndef DROVER_CTL_AGENT_H
+#define DROVER_CTL_AGENT_H
+
+#include <systemd/sd-event.h>
+
+#include "core/model.h"
+#include "ctl/call.h"
+#include "ctl/mailbox.h"
+#include "migrate/migration.h"
+
+#define DROVER_MIGRATIONS_KEPT 200
+
+/* What the control thread does with a VM. */
+enum drover_entry_state {
+	DROVER_ENTRY_STARTING,	/* being launched, or its name kept for one that arrives */
+	DROVER_ENTRY_RUNNING,	/* a process of ours, watched */
+	DROVER_ENTRY_LEAVING,	/* lent to a migration that has not ended */
+};
+
+/**
+ * struct drover_entry - a name in use on this host
+ * @vm: NULL while STARTING, and for a commit in doubt whose process is gone
+ * @paused: as QEMU's events tell
+ * @migration_id: of the migration that has it, or 0
+ * @exit_watch, @qmp_watch: on its pidfd and its monitor
+ * @stop_request: mailbox request that waits for its end, or 0
+ * @stop_timer: ends that wait
+ */
+struct drover_entry {
+	struct drover_entry *next;
+	struct drover_agent *agent;
+	char name[DROVER_NAME_LEN];
+	enum drover_entry_state state;
+	struct drover_vm *vm;
+	bool paused;
+	bool ended;
+	uint64_t migration_id;
+	sd_event_source *exit_watch;
+	sd_event_source *qmp_watch;
+	uint64_t stop_request;
+	sd_event_source *stop_timer;
+};
+
+/**
+ * struct drover_agent - the agent of this host
+ * @entries: names in use
+ * @migrations: newest first; those that have ended are kept for listing
+ * @env: what it offers to the migration engines
+ */
+struct drover_agent {
+	struct drover_conf conf;
+	sd_event *event;
+	struct drover_calls *calls;
+	struct drover_mailbox *mailbox;
+	int listener;
+	sd_event_source *listener_watch;
+	struct drover_entry *entries;
+	struct drover_migration *migrations[DROVER_MIGRATIONS_KEPT];
+	uint32_t migration_count;
+	struct drover_migrate_env env;
+	char qemu_version[64];
+};
+
+/* --- registry.c: names, processes, migrations --- */
+
+struct drover_entry *drover_entry_find(struct drover_agent *agent, const char *name);
+
+/** drover_entry_reserve() - take a name; -EEXIST with a sentence when it is in use */
+int drover_entry_reserve(struct drover_agent *agent, const char *name,
+			 struct drover_entry **ret_entry, struct drover_err *err);
+
+/** drover_entry_run() - the VM runs: watch it. The entry owns @vm from now on. */
+void drover_entry_run(struct drover_entry *entry, struct drover_vm *vm);
+
+/** drover_entry_drop() - forget the name; its VM must have been given away or have ended */
+void drover_entry_drop(struct drover_entry *entry);
+
+/** drover_entry_lend() - stop watching the process while a migration has it */
+void drover_entry_lend(struct drover_entry *entry, uint64_t migration_id);
+
+/** drover_registry_add() - list a migration; takes a reference of its own */
+void drover_registry_add(struct drover_agent *agent, struct drover_migration *m);
+
+/** drover_registry_find() - the newest migration of that number, or NULL */
+struct drover_migration *drover_registry_find(struct drover_agent *agent, uint64_t id);
+
+/** drover_registry_env() - fill in agent->env */
+void drover_registry_env(struct drover_agent *agent);
+
+/* --- news.c: events for operators --- */
+
+void drover_news_vm(struct drover_agent *agent, const char *vm, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void drover_news_migration(struct drover_agent *agent, const struct drover_migration_info *info);
+
+/* --- verbs.c, vms.c, moves.c, hosts.c: what operators ask --- */
+
+void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request);
+
+/* Answer a request and free the reply. */
+void drover_verbs_reply(struct drover_agent *agent, uint64_t id, Drover__ControlReply *reply);
+void drover_verbs_refuse(struct drover_agent *agent, uint64_t id, const struct drover_err *err);
+
+/* A verb answers its request by drover_verbs_reply(), at once or later. */
+typedef void drover_verb(struct drover_agent *agent, uint64_t id,
+			 const Drover__ControlRequest *request);
+drover_verb drover_vms_start, drover_vms_stop, drover_vms_list, drover_vms_show;
+drover_verb drover_moves_migrate, drover_moves_list, drover_moves_show, drover_moves_cancel,
+	drover_moves_resolve;
+drover_verb drover_hosts_list, drover_hosts_show;
+
+/** drover_vms_info() - one VM, or NULL when this host knows nothing of it */
+Drover__VmInfo *drover_vms_info(struct drover_agent *agent, const char *name);
+
+/** drover_vms_ended() - the process of an entry has ended: answer who waits, drop the entry */
+void drover_vms_ended(struct drover_entry *entry);
+
+/** drover_hosts_self() - this host */
+Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms);
+
+/* --- elsewhere.c: what other hosts know; blocking, so never in the control thread --- */
+
+/**
+ * drover_elsewhere_check() - refuse to start a VM that runs on another host
+ * @placement: where it was moved to as far as is known here, or ""
+ * @force: take the operator's word that an unreachable host does not run it
+ */
+int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const char *placement,
+			   bool force, struct drover_err *err);
+
+/** drover_elsewhere_host() - ask a peer about itself; never NULL but when out of memory */
+Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
+					const struct drover_peer_conf *peer);
+
+/* --- inbound.c: connections from peers --- */
+
+int drover_inbound_open(struct drover_agent *agent, struct drover_err *err);
+
+/* --- adopt.c: what an earlier agent left --- */
+
+int drover_adopt_all(struct drover_agent *agent, struct drover_err *err);
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Questions to other hosts. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/config.h"
+#include "ctl/agent.h"
+#include "net/peer.h"
+
+static int query(const struct drover_conf *conf, const struct drover_peer_conf *to,
+		 enum drover_frame_type ask, const ProtobufCMessage *message,
+		 enum drover_frame_type answer, const ProtobufCMessageDescriptor *descriptor,
+		 void *ret_reply, struct drover_err *err)
+{
+	Drover__Hello hello = DROVER__HELLO__INIT;
+	struct drover_peer *peer = NULL;
+	int r;
+
+	hello.role = DROVER__ROLE__ROLE_CONTROL;
+	r = drover_peer_connect(conf, to, &hello, &peer, err);
+	if (r < 0)
+		return r;
+	drover_peer_set_timeout(peer, 5000);
+	r = drover_peer_send(peer, ask, message, 0, err);
+	if (r == 0)
+		r = drover_peer_expect(peer, answer, descriptor, ret_reply, err);
+	drover_peer_close(peer);
+	return r;
+}
+
+static bool runs(Drover__VmState state)
+{
+	return state == DROVER__VM_STATE__VM_STATE_RUNNING ||
+	       state == DROVER__VM_STATE__VM_STATE_PAUSED ||
+	       state == DROVER__VM_STATE__VM_STATE_INCOMING ||
+	       state == DROVER__VM_STATE__VM_STATE_IN_DOUBT;
+}
+
+/* 0: it does not run there; -EEXIST: it does; else: that is not known. */
+static int check_peer(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+		      const char *vm, struct drover_err *err)
+{
+	Drover__VmQuery ask = DROVER__VM_QUERY__INIT;
+	Drover__VmReply *reply = NULL;
+	int r;
+
+	ask.name = (char *)vm;
+	r = query(conf, peer, DROVER_FRAME_VM_QUERY, &ask.base, DROVER_FRAME_VM_REPLY,
+		  &drover__vm_reply__descriptor, &reply, err);
+	if (r < 0)
+		return r == -EEXIST ? -EIO : r;
+	if (reply->present && reply->vm && runs(reply->vm->state))
+		r = drover_err_set(err, EEXIST, "vm %s is already running on %s", vm, peer->name);
+	drover__vm_reply__free_unpacked(reply, NULL);
+	return r;
+}
+
+int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const char *placement,
+			   bool force, struct drover_err *err)
+{
+	if (placement[0] && !force && !drover_config_find_peer(conf, placement))
+		return drover_err_set(err, EHOSTUNREACH,
+				      "vm %s was moved to %s, which is no peer any more; --force starts it here",
+				      vm, placement);
+	for (uint32_t i = 0; i < conf->peer_count; i++) {
+		const struct drover_peer_conf *peer = &conf->peers[i];
+		struct drover_err why = { 0 };
+		int r = check_peer(conf, peer, vm, &why);
+
+		if (r == -EEXIST)
+			return drover_err_set(err, r, "%s", why.text);
+		if (r < 0 && !strcmp(peer->name, placement) && !force)
+			return drover_err_set(err, r,
+					      "vm %s was moved to %s, which cannot be asked (%s); --force starts it here",
+					      vm, placement, why.text);
+		if (r < 0)
+			log_warning("vm %s: started without the word of %s: %s", vm, peer->name,
+				    why.text);
+	}
+	return 0;
+}
+
+static Drover__HostInfo *unreachable(const struct drover_err *why)
+{
+	Drover__HostInfo *host = malloc(sizeof(*host));
+
+	if (!host)
+		return NULL;
+	drover__host_info__init(host);
+	host->error = strdup(why->text);
+	return host;
+}
+
+Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
+					const struct drover_peer_conf *peer)
+{
+	Drover__HostQuery ask = DROVER__HOST_QUERY__INIT;
+	Drover__HostReply *reply = NULL;
+	Drover__HostInfo *host = NULL;
+	struct drover_err err = { 0 };
+
+	if (query(conf, peer, DROVER_FRAME_HOST_QUERY, &ask.base, DROVER_FRAME_HOST_REPLY,
+		  &drover__host_reply__descriptor, &reply, &err) == 0) {
+		host = reply->host;
+		reply->host = NULL;
+		drover__host_reply__free_unpacked(reply, NULL);
+	}
+	if (host)
+		host->reachable = true;
+	else
+		host = unreachable(&err);
+	if (!host)
+		return NULL;
+	free(host->name == protobuf_c_empty_string ? NULL : host->name);
+	free(host->address == protobuf_c_empty_string ? NULL : host->address);
+	host->name = strdup(peer->name);
+	host->address = strdup(peer->address);
+	host->self = false;
+	return host;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Connections from peers: a thread each, from Hello to their end. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ctl/agent.h"
+#include "migrate/target.h"
+#include "net/listener.h"
+
+/* More than a few dozen hosts with all their streams ever need. */
+#define CONNECTIONS_MAX 256
+
+struct connection {
+	struct drover_agent *agent;
+	int fd;
+};
+
+static atomic_int connections;
+
+/* --- questions that the control thread answers --- */
+
+struct question {
+	struct drover_agent *agent;
+	const char *vm;
+	Drover__VmInfo *vm_info;
+	Drover__HostInfo *host_info;
+};
+
+static void do_vm_info(void *data)
+{
+	struct question *q = data;
+
+	q->vm_info = drover_vms_info(q->agent, q->vm);
+}
+
+static int answer_vm(struct drover_agent *agent, struct drover_peer *peer, const char *name,
+		     struct drover_err *err)
+{
+	struct question q = { .agent = agent, .vm = name };
+	Drover__VmReply reply = DROVER__VM_REPLY__INIT;
+	int r;
+
+	drover_call_wait(agent->calls, do_vm_info, &q);
+	reply.present = q.vm_info != NULL;
+	reply.vm = q.vm_info;
+	r = drover_peer_send(peer, DROVER_FRAME_VM_REPLY, &reply.base, 0, err);
+	if (q.vm_info)
+		drover__vm_info__free_unpacked(q.vm_info, NULL);
+	return r;
+}
+
+static void do_host_info(void *data)
+{
+	struct question *q = data;
+	uint32_t vms = 0;
+
+	for (struct drover_entry *e = q->agent->entries; e; e = e->next)
+		vms++;
+	q->host_info = drover_hosts_self(q->agent, vms);
+}
+
+static int answer_host(struct drover_agent *agent, struct drover_peer *peer, struct drover_err *err)
+{
+	struct question q = { .agent = agent };
+	Drover__HostReply reply = DROVER__HOST_REPLY__INIT;
+	int r;
+
+	drover_call_wait(agent->calls, do_host_info, &q);
+	reply.host = q.host_info;
+	r = drover_peer_send(peer, DROVER_FRAME_HOST_REPLY, &reply.base, 0, err);
+	if (q.host_info)
+		drover__host_info__free_unpacked(q.host_info, NULL);
+	return r;
+}
+
+static int answer_outcome(struct drover_agent *agent, struct drover_peer *peer, uint64_t id,
+			  struct drover_err *err)
+{
+	Drover__OutcomeReply reply = DROVER__OUTCOME_REPLY__INIT;
+	enum drover_decision decision;
+	int r = drover_target_outcome(&agent->conf, peer->host, id, &decision, err);
+
+	if (r < 0)
+		return r;
+	reply.state = decision == DROVER_DECISION_RUNNING
+			      ? DROVER__OUTCOME_STATE__OUTCOME_STATE_RUNNING
+			      : DROVER__OUTCOME_STATE__OUTCOME_STATE_NEVER;
+	return drover_peer_send(peer, DROVER_FRAME_OUTCOME_REPLY, &reply.base, 0, err);
+}
+
+/* --- a migration that arrives --- */
+
+struct listing {
+	struct drover_agent *agent;
+	struct drover_migration *m;
+};
+
+static void do_listed(void *data)
+{
+	struct listing *l = data;
+
+	drover_registry_add(l->agent, l->m);
+}
+
+static void listed(void *data, struct drover_migration *m)
+{
+	struct drover_agent *agent = data;
+	struct listing l = { .agent = agent, .m = m };
+
+	drover_call_wait(agent->calls, do_listed, &l);
+}
+
+/* --- roles --- */
+
+static int answer(struct drover_agent *agent, struct drover_peer *peer, enum drover_frame_type type,
+		  const uint8_t *body, size_t len, struct drover_err *err)
+{
+	const ProtobufCMessageDescriptor *descriptor;
+	void *message;
+	int r = 0;
+
+	if (type == DROVER_FRAME_PREPARE)
+		descriptor = &drover__prepare__descriptor;
+	else if (type == DROVER_FRAME_OUTCOME)
+		descriptor = &drover__outcome__descriptor;
+	else if (type == DROVER_FRAME_VM_QUERY)
+		descriptor = &drover__vm_query__descriptor;
+	else if (type == DROVER_FRAME_HOST_QUERY)
+		descriptor = &drover__host_query__descriptor;
+	else
+		return drover_err_set(err, EPROTO, "frame type %d cannot open a conversation", type);
+	message = drover_peer_unpack(descriptor, body, len, err);
+	if (!message)
+		return -EPROTO;
+	if (type == DROVER_FRAME_PREPARE)
+		drover_target_serve(&agent->env, peer, message, listed);
+	else if (type == DROVER_FRAME_OUTCOME)
+		r = answer_outcome(agent, peer, ((Drover__Outcome *)message)->migration_id, err);
+	else if (type == DROVER_FRAME_VM_QUERY)
+		r = answer_vm(agent, peer, ((Drover__VmQuery *)message)->name, err);
+	else
+		r = answer_host(agent, peer, err);
+	protobuf_c_message_free_unpacked(message, NULL);
+	return r;
+}
+
+static int serve_control(struct drover_agent *agent, struct drover_peer *peer,
+			 struct drover_err *err)
+{
+	auto_free uint8_t *body = NULL;
+	enum drover_frame_type type;
+	size_t len;
+	int r = drover_peer_recv(peer, &type, &body, &len, err);
+
+	return r < 0 ? r : answer(agent, peer, type, body, len, err);
+}
+
+static int serve_role(struct drover_agent *agent, struct drover_peer *peer,
+		      const Drover__Hello *hello, struct drover_err *err)
+{
+	if (hello->role == DROVER__ROLE__ROLE_CONTROL)
+		return serve_control(agent, peer, err);
+	if (hello->role == DROVER__ROLE__ROLE_RAM || hello->role == DROVER__ROLE__ROLE_DEVICE_STATE)
+		return drover_target_data(peer, hello, err);
+	return drover_err_set(err, EPROTO, "role %d is not served here", hello->role);
+}
+
+static void *run_connection(void *data)
+{
+	struct connection *c = data;
+	struct drover_peer *peer = NULL;
+	Drover__Hello *hello = NULL;
+	struct drover_err err = { 0 };
+	int r = drover_peer_accept(&c->agent->conf, c->fd, &peer, &hello, &err);
+
+	if (r < 0) {
+		log_warning("a connection was refused: %s", err.text);
+	} else {
+		r = serve_role(c->agent, peer, hello, &err);
+		if (r < 0 && r != -ENODATA) {
+			log_debug("connection of %s: %s", peer->host, err.text);
+			drover_peer_refuse(peer, &err);
+		}
+		drover__hello__free_unpacked(hello, NULL);
+		drover_peer_close(peer);
+	}
+	atomic_fetch_sub(&connections, 1);
+	free(c);
+	return NULL;
+}
+
+static void serve(struct drover_agent *agent, int fd)
+{
+	struct connection *c = malloc(sizeof(*c));
+
+	if (!c || atomic_fetch_add(&connections, 1) >= CONNECTIONS_MAX) {
+		if (c)
+			atomic_fetch_sub(&connections, 1);
+		log_warning("a connection was refused: there are %d already", CONNECTIONS_MAX);
+		close(fd);
+		free(c);
+		return;
+	}
+	c->agent = agent;
+	c->fd = fd;
+	if (drover_migration_thread(run_connection, c, NULL) < 0) {
+		atomic_fetch_sub(&connections, 1);
+		close(fd);
+		free(c);
+	}
+}
+
+static int on_connection(sd_event_source *source, int listener, uint32_t revents, void *data)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		serve(data, fd);
+	return 0;
+}
+
+int drover_inbound_open(struct drover_agent *agent, struct drover_err *err)
+{
+	int r;
+
+	agent->listener = drover_listener_open(&agent->conf, err);
+	if (agent->listener < 0)
+		return agent->listener;
+	r = sd_event_add_io(agent->event, &agent->listener_watch, agent->listener, EPOLLIN,
+			    on_connection, agent);
+	return r < 0 ? drover_err_set(err, r, "cannot watch the listening socket: %s", strerror(-r))
+		     : 0;
+}

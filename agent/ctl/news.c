@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Events for operators: one sentence each, and the thing it is about. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/clock.h"
+#include "ctl/agent.h"
+#include "ctl/reply.h"
+
+static void publish(struct drover_agent *agent, Drover__Event *event)
+{
+	if (!agent->mailbox)
+		return;
+	event->time_us = drover_clock_realtime();
+	event->host = agent->conf.host;
+	drover_mailbox_event(agent->mailbox, event);
+}
+
+void drover_news_vm(struct drover_agent *agent, const char *vm, const char *fmt, ...)
+{
+	Drover__Event event = DROVER__EVENT__INIT;
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_info("%s", text);
+	event.text = text;
+	event.vm = (char *)vm;
+	publish(agent, &event);
+}
+
+static const char *state_words(enum drover_migration_state state)
+{
+	switch (state) {
+	case DROVER_MIGRATION_PREPARE:
+		return "is being prepared";
+	case DROVER_MIGRATION_PRECOPY:
+		return "copies memory while the VM runs";
+	case DROVER_MIGRATION_SWITCHOVER:
+		return "switches over";
+	case DROVER_MIGRATION_IN_DOUBT:
+		return "is in doubt";
+	case DROVER_MIGRATION_DONE:
+		return "is done";
+	case DROVER_MIGRATION_CANCELLED:
+		return "was cancelled";
+	case DROVER_MIGRATION_FAILED:
+		return "failed";
+	}
+	return "is in an unknown state";
+}
+
+void drover_news_migration(struct drover_agent *agent, const struct drover_migration_info *info)
+{
+	Drover__Event event = DROVER__EVENT__INIT;
+	char text[1024];
+	int n;
+
+	n = snprintf(text, sizeof(text), "migration %" PRIu64 " of vm %s from %s to %s %s", info->id,
+		     info->vm, info->source, info->target, state_words(info->state));
+	if (info->error[0] && n < (int)sizeof(text))
+		snprintf(text + n, sizeof(text) - n, ": %s", info->error);
+	event.text = text;
+	event.vm = (char *)info->vm;
+	event.migration = drover_reply_migration(info);
+	publish(agent, &event);
+	if (event.migration)
+		drover__migration_info__free_unpacked(event.migration, NULL);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Messages for operators. */
+#include "ctl/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+Drover__ControlReply *drover_reply_new(void)
+{
+	Drover__ControlReply *reply = malloc(sizeof(*reply));
+
+	if (reply)
+		drover__control_reply__init(reply);
+	return reply;
+}
+
+Drover__ControlReply *drover_reply_error(const struct drover_err *err)
+{
+	Drover__ControlReply *reply = drover_reply_new();
+
+	if (!reply)
+		return NULL;
+	reply->code = -err->code;
+	reply->error = strdup(err->text);
+	return reply;
+}
+
+void drover_reply_free(Drover__ControlReply *reply)
+{
+	if (reply)
+		drover__control_reply__free_unpacked(reply, NULL);
+}
+
+/* Appends a pointer to a protobuf-c array. */
+static bool append(void *array, size_t *count, void *item)
+{
+	void ***list = array;
+	void **more = item ? realloc(*list, (*count + 1) * sizeof(void *)) : NULL;
+
+	if (!more)
+		return false;
+	more[(*count)++] = item;
+	*list = more;
+	return true;
+}
+
+void drover_reply_add_vm(Drover__ControlReply *reply, Drover__VmInfo *vm)
+{
+	if (!append(&reply->vms, &reply->n_vms, vm) && vm)
+		drover__vm_info__free_unpacked(vm, NULL);
+}
+
+void drover_reply_add_migration(Drover__ControlReply *reply, Drover__MigrationInfo *migration)
+{
+	if (!append(&reply->migrations, &reply->n_migrations, migration) && migration)
+		drover__migration_info__free_unpacked(migration, NULL);
+}
+
+void drover_reply_add_host(Drover__ControlReply *reply, Drover__HostInfo *host)
+{
+	if (!append(&reply->hosts, &reply->n_hosts, host) && host)
+		drover__host_info__free_unpacked(host, NULL);
+}
+
+Drover__VmInfo *drover_reply_vm(const struct drover_vm_def *def)
+{
+	Drover__VmInfo *vm = malloc(sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	drover__vm_info__init(vm);
+	vm->name = strdup(def->name);
+	vm->vcpus = def->vcpus;
+	vm->memory_mib = def->memory_mib;
+	vm->machine = strdup(def->machine);
+	vm->cpu = strdup(def->cpu);
+	for (uint32_t i = 0; i < def->disk_count; i++)
+		append(&vm->disks, &vm->n_disks, strdup(def->disks[i].path));
+	for (uint32_t i = 0; i < def->nic_count; i++)
+		append(&vm->nics, &vm->n_nics, strdup(def->nics[i].mac));
+	return vm;
+}
+
+static Drover__RoundInfo *round_message(const struct drover_round_info *round)
+{
+	Drover__RoundInfo *r = malloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	drover__round_info__init(r);
+	r->number = round->number;
+	r->duration_us = round->duration_us;
+	r->dirty_pages = round->dirty_pages;
+	r->log_pages = round->log_pages;
+	r->vmm_pages = round->vmm_pages;
+	r->kept_pages = round->kept_pages;
+	r->sent_pages = round->sent_pages;
+	r->zero_pages = round->zero_pages;
+	r->wire_bytes = round->wire_bytes;
+	r->harvest_us = round->harvest_us;
+	return r;
+}
+
+Drover__MigrationInfo *drover_reply_migration(const struct drover_migration_info *info)
+{
+	Drover__MigrationInfo *m = malloc(sizeof(*m));
+
+	if (!m)
+		return NULL;
+	drover__migration_info__init(m);
+	m->id = info->id;
+	m->vm = strdup(info->vm);
+	m->source = strdup(info->source);
+	m->target = strdup(info->target);
+	/* The numbers are the same on purpose. */
+	m->state = (Drover__MigrationState)info->state;
+	m->incoming = info->incoming;
+	m->error = strdup(info->error);
+	m->start_time_us = info->start_time_us;
+	m->total_us = info->total_us;
+	m->ram_bytes = info->ram_bytes;
+	m->round_bytes = info->round_bytes;
+	m->dirty_bytes = info->dirty_bytes;
+	m->wire_bytes = info->wire_bytes;
+	m->rate_bytes = info->rate_bytes;
+	m->dirty_rate_bytes = info->dirty_rate_bytes;
+	m->expected_us = info->expected_us;
+	m->expected_blackout_us = info->expected_blackout_us;
+	m->blackout_us = info->blackout_us;
+	m->sent_pages = info->sent_pages;
+	m->zero_pages = info->zero_pages;
+	m->vmm_pages = info->vmm_pages;
+	m->verified_pages = info->verified_pages;
+	m->mismatched_pages = info->mismatched_pages;
+	m->device_state_bytes = info->device_state_bytes;
+	m->streams = info->streams;
+	for (uint32_t i = 0; i < info->round_count; i++) {
+		Drover__RoundInfo *r = round_message(&info->rounds[i]);
+
+		if (!append(&m->rounds, &m->n_rounds, r))
+			free(r);
+	}
+	return m;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Hands an operator's request to the verb that answers it. */
+#include <errno.h>
+
+#include "ctl/agent.h"
+#include "ctl/reply.h"
+
+static const struct {
+	Drover__ControlRequest__VerbCase which;
+	drover_verb *verb;
+} verbs[] = {
+	{ DROVER__CONTROL_REQUEST__VERB_VM_START, drover_vms_start },
+	{ DROVER__CONTROL_REQUEST__VERB_VM_STOP, drover_vms_stop },
+	{ DROVER__CONTROL_REQUEST__VERB_VM_LIST, drover_vms_list },
+	{ DROVER__CONTROL_REQUEST__VERB_VM_SHOW, drover_vms_show },
+	{ DROVER__CONTROL_REQUEST__VERB_MIGRATE, drover_moves_migrate },
+	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_LIST, drover_moves_list },
+	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_SHOW, drover_moves_show },
+	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_CANCEL, drover_moves_cancel },
+	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_RESOLVE, drover_moves_resolve },
+	{ DROVER__CONTROL_REQUEST__VERB_HOST_LIST, drover_hosts_list },
+	{ DROVER__CONTROL_REQUEST__VERB_HOST_SHOW, drover_hosts_show },
+};
+
+void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request)
+{
+	struct drover_agent *agent = data;
+	struct drover_err err = { 0 };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (verbs[i].which == request->verb_case) {
+			verbs[i].verb(agent, id, request);
+			return;
+		}
+	}
+	drover_err_set(&err, EOPNOTSUPP, "this droverd does not know the request");
+	drover_verbs_refuse(agent, id, &err);
+}
+
+void drover_verbs_reply(struct drover_agent *agent, uint64_t id, Drover__ControlReply *reply)
+{
+	if (!reply)
+		return;
+	drover_mailbox_reply(agent->mailbox, id, reply);
+	drover_reply_free(reply);
+}
+
+void drover_verbs_refuse(struct drover_agent *agent, uint64_t id, const struct drover_err *err)
+{
+	drover_verbs_reply(agent, id, drover_reply_error(err));
+}
