@@ -9,6 +9,7 @@ LAB=$(realpath -m "${DROVER_LAB_DIR:-$CHECKOUT/build/lab}")
 NETNS=drover-lab-$(printf %s "$LAB" | sha256sum | cut -c1-8)
 SAN_ADDRESS=10.77.0.1
 SAN_PORT=10809
+PATH=$PATH:/usr/sbin:/sbin
 
 say()
 {
@@ -21,9 +22,14 @@ die()
 	exit 1
 }
 
-need_root()
+# need PROGRAM…: the lab's user is root and has these.
+need()
 {
+	local program
 	[ "$(id -u)" -eq 0 ] || die "the lab makes network devices: run it as root"
+	for program in "$@"; do
+		command -v "$program" >/dev/null || die "there is no $program here; tools/setup installs it"
+	done
 }
 
 # host_number hostN: prints N, or ends with a sentence.

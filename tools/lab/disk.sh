@@ -33,10 +33,8 @@ san_start()
 {
 	local cache
 	for cache in none writeback; do
-		rm -f "$LAB/qemu-nbd.pid"
-		net_enter qemu-nbd --fork --persistent --shared=8 --cache=$cache --discard=unmap \
-			-f raw -x san -b "$SAN_ADDRESS" -p "$SAN_PORT" --pid-file="$LAB/qemu-nbd.pid" \
-			"$LAB/san.img" >"$LAB/san.log" 2>&1 && break
+		net_detach san.log qemu-nbd --fork --persistent --shared=8 --cache=$cache --discard=unmap \
+			-f raw -x san -b "$SAN_ADDRESS" -p "$SAN_PORT" --pid-file=qemu-nbd.pid san.img && break
 	done
 	[ -s "$LAB/qemu-nbd.pid" ] || die "the shared disk cannot be served: $(tail -n 1 "$LAB/san.log")"
 	pid_save "$LAB/san.pid" "$(<"$LAB/qemu-nbd.pid")"

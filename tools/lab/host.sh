@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # One virtual host: its QEMU, whether it runs, how it ended.
 
-# host_command N: sets COMMAND to the QEMU that is host N. It is run in $LAB,
-# because the path of a socket must be short.
+# host_command N: sets COMMAND to the QEMU that is host N, to be run in $LAB. A
+# kernel that finds a bug in itself panics, so that nobody tests on with it.
 host_command()
 {
 	local n=$1 share=security_model=none,multidevs=remap
 	# shellcheck disable=SC2054 # these commas are QEMU's
 	COMMAND=(qemu-system-x86_64 -name "host$n" -nodefaults -no-user-config -display none -no-reboot
 		-machine q35 -accel tcg,thread=multi -cpu max -smp "$SMP" -m "$MEMORY"
-		-kernel "$VMLINUZ" -initrd initrd.img
-		-append "console=ttyS0 panic=-1 loglevel=5 rcupdate.rcu_cpu_stall_timeout=120 lab.host=$n"
+		-kernel "$KERNEL_IMAGE" -initrd initrd.img
+		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 rcupdate.rcu_cpu_stall_timeout=120 lab.host=$n"
 		-serial "file:host$n.console" -qmp "unix:host$n.qmp,server=on,wait=off"
 		-netdev "tap,id=net,ifname=tap$n,script=no,downscript=no"
 		-device "virtio-net-pci,netdev=net,mac=52:54:00:77:00:1$n,romfile="
@@ -34,10 +34,7 @@ host_start()
 	host_command "$n"
 	rm -f "$LAB/host$n.exit" "$LAB/host$n.qmp"
 	[ ! -e "$LAB/host$n.console" ] || mv "$LAB/host$n.console" "$LAB/host$n.console.old"
-	(
-		cd "$LAB" || exit
-		exec nsenter --net="/run/netns/$NETNS" -- setsid -f "$LAB_TOOLS/keep" "host$n" "${COMMAND[@]}"
-	) </dev/null >"$LAB/host$n.log" 2>&1
+	net_detach "host$n.log" setsid -f "$LAB_TOOLS/keep" "host$n" "${COMMAND[@]}"
 }
 
 # host_state N: prints one word.
@@ -64,7 +61,7 @@ host_console()
 # host_report N: says that host N is gone, with the end of its console.
 host_report()
 {
-	say "host$1 is $(host_state "$1"); its console ended with:"
+	say "host$1 is $(host_state "$1"); the end of $LAB/host$1.console:"
 	host_console "$1" 15 | sed 's/^/    /' >&2
 }
 

@@ -4,7 +4,11 @@
 # busybox, the modules that reach the root file system, and guest/.
 
 # Dependencies follow by themselves. What is built into a kernel is left out.
-INITRD_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
+INITRD_MODULES=(virtio_pci 9pnet_virtio 9p overlay virtio_blk virtio_net bridge tun ext4 kvm_amd)
+
+# What guest/ uses of busybox: it lies in memory, the real programs beyond 9p.
+INITRD_APPLETS=(sh cat chgrp chmod cp cut hostname init insmod ln md5sum mkdir mount poweroff sed
+	sleep switch_root sync umount uname)
 
 # kernel_list DIRECTORY…: the releases of the kernels in it.
 kernel_list()
@@ -12,9 +16,9 @@ kernel_list()
 	find "$@" -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' 2>/dev/null | sed 's/^vmlinuz-//'
 }
 
-# kernel_find [VERSION]: sets RELEASE, KERNEL_ROOT and VMLINUZ. Without a version
+# kernel_find [VERSION]: sets RELEASE, KERNEL_ROOT and KERNEL_IMAGE. Without a version
 # it is the newest of the installed ones.
-# shellcheck disable=SC2034 # VMLINUZ is for host.sh
+# shellcheck disable=SC2034 # KERNEL_IMAGE is for host.sh
 kernel_find()
 {
 	RELEASE=$(kernel_list /boot | release_newest "${1:-}")
@@ -25,7 +29,8 @@ kernel_find()
 	fi
 	[ -n "$RELEASE" ] ||
 		die "no kernel ${1:-} here; tools/setup installs Debian's, 'tools/lab/kernel 6.12' fetches another"
-	VMLINUZ=$KERNEL_ROOT/boot/vmlinuz-$RELEASE
+	KERNEL_IMAGE=$KERNEL_ROOT/boot/vmlinuz-$RELEASE
+	KERNEL_IMAGE=$("$LAB_TOOLS/vmlinux" "$KERNEL_IMAGE" 2>/dev/null || echo "$KERNEL_IMAGE")
 	[ -d "$KERNEL_ROOT/lib/modules/$RELEASE" ] || die "kernel $RELEASE has no modules in $KERNEL_ROOT/lib/modules"
 }
 
@@ -49,9 +54,10 @@ initrd_pack()
 {
 	local dir=$LAB/initrd what file rest
 	rm -rf "$dir"
-	mkdir -p "$dir"/{bin,modules,dev,proc,sys,lower,tmpfs,new}
-	cp "$(command -v busybox)" "$dir/bin/busybox"
-	cp -r "$LAB_TOOLS/guest" "$dir/lab"
+	mkdir -p "$dir"/{lab/bin,modules,dev,proc,sys,lower,tmpfs,new}
+	cp "$(command -v busybox)" "$dir/lab/bin/busybox"
+	for file in "${INITRD_APPLETS[@]}"; do ln -s busybox "$dir/lab/bin/$file"; done
+	cp "$LAB_TOOLS"/guest/* "$dir/lab/"
 	mv "$dir/lab/init" "$dir/init"
 	cp "$LAB/hostkey" "$LAB/key.pub" "$dir/lab/"
 	modprobe -d "$KERNEL_ROOT/" -S "$RELEASE" -a --show-depends "${INITRD_MODULES[@]}" \

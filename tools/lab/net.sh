@@ -8,6 +8,22 @@ net_enter()
 	nsenter --net="/run/netns/$NETNS" -- "$@"
 }
 
+# net_detach LOG COMMAND…: starts a command that outlives us, in the namespace and
+# in $LAB (the path of a socket must be short). It gets no descriptor of ours: a
+# caller who reads our output to its end must not wait for it.
+net_detach()
+(
+	log=$1
+	shift
+	cd "$LAB" || exit
+	exec </dev/null >"$log" 2>&1
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		((fd <= 2 || fd == 255)) || eval "exec $fd>&-"
+	done
+	net_enter "$@"
+)
+
 # net_up HOSTS
 net_up()
 {
@@ -29,12 +45,12 @@ net_up()
 # it would keep the taps alive.
 net_down()
 {
-	local pids
+	local pids left=50
 	[ -e "/run/netns/$NETNS" ] || return 0
-	pids=$(ip netns pids "$NETNS")
-	if [ -n "$pids" ]; then
-		# shellcheck disable=SC2086 # one word a process is the point
+	while pids=$(ip netns pids "$NETNS") && [ -n "$pids" ] && ((left-- > 0)); do
+		# shellcheck disable=SC2086 # one word a process
 		kill -s KILL $pids 2>/dev/null || true
-	fi
+		sleep 0.1
+	done
 	ip netns delete "$NETNS"
 }

@@ -10,25 +10,19 @@ remote_keys()
 	dropbearkey -t ed25519 -f "$LAB/hostkey" >/dev/null 2>&1
 }
 
-# remote_ssh N ARGUMENT…: in $LAB, since the path of a socket must be short.
-remote_ssh()
+# remote_client N: sets SSH to the command that reaches host N from $LAB.
+remote_client()
 {
-	local n=$1
-	shift
-	(
-		cd "$LAB" || exit
-		net_enter ssh -F none -i key -l root -o ControlPath="host$n.ssh" \
-			-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-			-o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=10 \
-			-o ConnectionAttempts=5 "$(host_address "$n")" "$@"
-	)
+	SSH=(ssh -F none -i key -l root -o ControlPath="host$1.ssh" -o StrictHostKeyChecking=no
+		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes
+		-o ConnectTimeout=10 -o ConnectionAttempts=5 "$(host_address "$1")")
 }
 
-# The connection gets no descriptor of ours: a caller who reads our output to
-# its end must not wait for it.
 remote_open()
 {
-	remote_ssh "$1" -M -N -f </dev/null >"$LAB/host$1-ssh.log" 2>&1 && return
+	local SSH
+	remote_client "$1"
+	net_detach "host$1-ssh.log" "${SSH[@]}" -M -N -f && return
 	say "host$1 does not answer: $(tail -n 1 "$LAB/host$1-ssh.log")"
 	return 1
 }
@@ -37,8 +31,9 @@ remote_open()
 # arguments exactly as given.
 remote_run()
 {
-	local n=$1 tty=-T
+	local SSH tty=-T
+	remote_client "$1"
 	shift
 	[ ! -t 0 ] || [ ! -t 1 ] || [ ! -t 2 ] || tty=-t
-	remote_ssh "$n" $tty -- "cd ${CHECKOUT@Q} && ${*@Q}"
+	(cd "$LAB" && net_enter "${SSH[@]}" $tty -- "cd ${CHECKOUT@Q} && ${*@Q}")
 }

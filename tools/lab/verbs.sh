@@ -6,14 +6,14 @@ BOOT_SECONDS=180
 
 lab_load()
 {
-	[ -e "$LAB/lab.conf" ] || die "no lab is up; 'tools/lab/lab up' starts one"
+	[ -s "$LAB/lab.conf" ] || die "no lab is up; 'tools/lab/lab up' starts one"
 	# shellcheck source=/dev/null
 	. "$LAB/lab.conf"
 }
 
 lab_save()
 {
-	declare -p HOSTS MEMORY SMP RELEASE VMLINUZ | sed 's/^declare --/declare -g/' >"$LAB/lab.conf"
+	declare -p HOSTS MEMORY SMP RELEASE KERNEL_IMAGE | sed 's/^declare --/declare -g/' >"$LAB/lab.conf"
 }
 
 # lab_host hostN: sets N, and ends with a sentence if there is no such host.
@@ -44,17 +44,26 @@ lab_options()
 	[[ $MEMORY =~ ^[1-9][0-9]+$ && $SMP =~ ^[1-9][0-9]*$ ]] || die "--memory (MiB) and --smp take a number"
 }
 
-verb_up()
+# lab_claim: from here on we are the one who starts a lab in this directory, and
+# who cleans up if it does not come about. What a reboot left behind is no lab.
+lab_claim()
 {
-	local n
-	need_root
-	lab_options "$@"
-	[ ! -e "$LAB/lab.conf" ] || die "a lab is already up; 'tools/lab/lab down' ends it"
-	kernel_find "$RELEASE"
 	mkdir -p "$LAB"
+	[ ! -s "$LAB/lab.conf" ] || [ -e "/run/netns/$NETNS" ] || lab_end
+	(set -o noclobber && : >"$LAB/lab.conf") 2>/dev/null ||
+		die "a lab is already up; 'tools/lab/lab down' ends it"
 	trap 'trap - EXIT; lab_end' EXIT
 	trap 'exit 130' INT TERM HUP
 	lab_save
+}
+
+verb_up()
+{
+	local n
+	need qemu-system-x86_64 qemu-nbd busybox dropbear ssh cpio mkfs.ext4
+	lab_options "$@"
+	kernel_find "$RELEASE"
+	lab_claim
 	rm -f "$LAB"/host*.*
 	remote_keys
 	initrd_pack "$HOSTS"
@@ -64,7 +73,7 @@ verb_up()
 	for ((n = 1; n <= HOSTS; n++)); do host_start "$n"; done
 	for ((n = 1; n <= HOSTS; n++)); do host_await "$n" $BOOT_SECONDS; done
 	trap - EXIT INT TERM HUP
-	say "$HOSTS virtual hosts are up with kernel $RELEASE"
+	say "up with $HOSTS virtual host(s), kernel $RELEASE, in $SECONDS s"
 }
 
 # lab_end: whatever there is of a lab is gone afterwards; logs and disks stay.
@@ -85,7 +94,7 @@ lab_end()
 
 verb_down()
 {
-	need_root
+	need ip
 	lab_end
 }
 
