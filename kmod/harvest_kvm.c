@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See harvest_kvm.h.
+ *
+ * The log is read where KVM keeps it; only what has bits is given to KVM_CLEAR_DIRTY_LOG, which
+ * write-protects those pages anew. The VMM may change its slots at any time, and a slot takes its
+ * log with it. So the rule is: what a list of slots made now does not show to be the very log that
+ * we left behind last time counts as wholly written.
+ */
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "harvest_kvm.h"
+
+#define CHUNK_WORDS	(DROVER_SCRATCH_BITS_MAX / 64)
+/* Slots change at human speed; who changes them at ours gets every page sent again. */
+#define TRIES		8
+
+static bool is_logged(const struct drover_slot *slot)
+{
+	return slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
+}
+
+/* Turns the log of all slots of a new list on. Return: 1 if the list is then outdated. */
+static int log_slots(struct drover_slots *slots, struct drover_vmref *vm, void __user *scratch)
+{
+	int changed = 0;
+	unsigned int n;
+
+	for (n = 0; n < slots->count; n++) {
+		struct drover_slot *slot = &slots->slot[n];
+		int ret;
+
+		if (is_logged(slot))
+			continue;
+		ret = drover_slot_set_log(vm, scratch, slot, true);
+		changed = 1;
+		if (ret == -EAGAIN)
+			continue;
+		if (ret)
+			return ret;
+		slot->ours = true;
+	}
+	return changed;
+}
+
+/* Hands down what a later list cannot know: whose log it is. */
+static void inherit(struct drover_slots *to, const struct drover_slots *from)
+{
+	unsigned int n;
+
+	for (n = 0; n < to->count; n++) {
+		const struct drover_slot *old = drover_slots_find(from, &to->slot[n]);
+
+		if (old && old->ours && is_logged(&to->slot[n]))
+			to->slot[n].ours = true;
+	}
+}
+
+static void unlog_slots(struct drover_slots *slots, struct drover_vmref *vm, void __user *scratch)
+{
+	unsigned int n;
+
+	for (n = 0; n < slots->count; n++)
+		if (slots->slot[n].ours)
+			drover_slot_set_log(vm, scratch, &slots->slot[n], false);
+}
+
+/**
+ * drover_kvmlog_start() - turn the log of all RAM slots on
+ *
+ * Return: 0; -EOPNOTSUPP with a sentence, -EAGAIN, -ENOMEM or KVM's errno, after which the slots
+ * are as they were.
+ */
+int drover_kvmlog_start(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			const struct drover_maps *maps, struct drover_reason *why)
+{
+	struct drover_slots next;
+	int ret, tries;
+
+	log->chunk = kvmalloc_array(CHUNK_WORDS, sizeof(u64), GFP_KERNEL);
+	if (!log->chunk)
+		return -ENOMEM;
+	ret = drover_slots_list(&log->slots, vm, maps, why);
+	if (ret)
+		goto free;
+	for (tries = 0; tries < TRIES; tries++) {
+		ret = log_slots(&log->slots, vm, scratch);
+		if (ret <= 0)
+			break;
+		ret = drover_slots_list(&next, vm, maps, why);
+		if (ret)
+			break;
+		inherit(&next, &log->slots);
+		drover_slots_free(&log->slots);
+		log->slots = next;
+		ret = -EAGAIN;
+	}
+	if (!ret)
+		return 0;
+	drover_refuse(why->text[0] ? NULL : why, ret, "KVM did not turn its dirty log on (%d)",
+		      ret);
+	drover_kvmlog_stop(log, vm, scratch, maps);
+free:
+	drover_kvmlog_free(log);
+	return ret;
+}
+
+/* Turns those logs off that we turned on, of slots that are still the same. */
+void drover_kvmlog_stop(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			const struct drover_maps *maps)
+{
+	struct drover_slots now;
+	unsigned int n;
+
+	/* A refusal here says only that the slots are no more all ours to judge. */
+	if (drover_slots_list(&now, vm, maps, NULL)) {
+		unlog_slots(&log->slots, vm, scratch);
+		return;
+	}
+	for (n = 0; n < now.count; n++) {
+		struct drover_slot *slot = &now.slot[n];
+		const struct drover_slot *old = drover_slots_find(&log->slots, slot);
+
+		slot->ours = old && old->ours && is_logged(slot);
+	}
+	unlog_slots(&now, vm, scratch);
+	drover_slots_free(&now);
+}
+
+void drover_kvmlog_free(struct drover_kvmlog *log)
+{
+	drover_slots_free(&log->slots);
+	kvfree(log->chunk);
+	log->chunk = NULL;
+}
+
+static void take_all(const struct drover_slot *slot, struct drover_bitmap *bitmap,
+		     struct drover_kvmlog_found *found)
+{
+	found->pages += drover_bitmap_set_range(bitmap, slot->page, slot->pages);
+}
+
+/*
+ * Takes as written what slots covered that are gone, and what slots cover that are new or have
+ * another log, and logs these. Return: 0 if log->slots is the list of the slots as they are.
+ */
+static int reconcile(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+		     const struct drover_maps *maps, struct drover_bitmap *bitmap,
+		     struct drover_kvmlog_found *found)
+{
+	struct drover_slots now;
+	unsigned int n;
+	int ret;
+
+	ret = drover_slots_list(&now, vm, maps, NULL);
+	if (ret)
+		return ret == -ENOMEM ? ret : -ESTALE;
+	for (n = 0; n < log->slots.count; n++)
+		if (!drover_slots_find(&now, &log->slots.slot[n]))
+			take_all(&log->slots.slot[n], bitmap, found);
+	for (n = 0; n < now.count; n++) {
+		struct drover_slot *slot = &now.slot[n];
+		const struct drover_slot *old = drover_slots_find(&log->slots, slot);
+
+		if (old && is_logged(slot) && is_logged(old) && old->log == slot->log) {
+			slot->ours = old->ours;
+			continue;
+		}
+		take_all(slot, bitmap, found);
+		/* A log that we are just turning on comes by here twice: count it once. */
+		if (!old || is_logged(old) || !old->ours)
+			found->relogged++;
+		slot->ours = old && old->ours && !is_logged(old) && is_logged(slot);
+	}
+	drover_slots_free(&log->slots);
+	log->slots = now;
+	return log_slots(&log->slots, vm, scratch);
+}
+
+/* Return: 0, 1 if the slots do not stop changing, or a negative errno. */
+static int list_now(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+		    const struct drover_maps *maps, struct drover_bitmap *bitmap,
+		    struct drover_kvmlog_found *found)
+{
+	int ret = 1, tries;
+
+	if (drover_slots_stamp(vm) == log->slots.stamp)
+		return 0;
+	for (tries = 0; ret > 0 && tries < TRIES; tries++)
+		ret = reconcile(log, vm, scratch, maps, bitmap, found);
+	return ret;
+}
+
+/*
+ * Copies @words words of a slot's log from @first on, and says which of them is the first and the
+ * last with bits. Return: false if it is no more the log that was listed, or has no bits there.
+ */
+static bool copy_chunk(struct drover_kvmlog *log, struct kvm *kvm, const struct drover_slot *slot,
+		       u64 first, u32 words, u32 *low, u32 *high)
+{
+	struct kvm_memory_slot *now;
+	bool any = false;
+	u32 n;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	now = id_to_memslot(__kvm_memslots(kvm, slot->id >> 16), slot->id & 0xffff);
+	if (!now || now->dirty_bitmap != slot->log || now->npages != slot->pages)
+		goto unlock;
+	for (n = 0; n < words; n++) {
+		log->chunk[n] = READ_ONCE(now->dirty_bitmap[first + n]);
+		if (!log->chunk[n])
+			continue;
+		if (!any)
+			*low = n;
+		*high = n;
+		any = true;
+	}
+unlock:
+	srcu_read_unlock(&kvm->srcu, idx);
+	return any;
+}
+
+/* Clears in KVM the bits of the chunk's words from @low to @high. */
+static int clear_chunk(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+		       const struct drover_slot *slot, u64 first, u32 low, u32 high)
+{
+	u64 __user *bits = scratch + PAGE_SIZE;
+	struct kvm_clear_dirty_log clear = {
+		.slot = slot->id,
+		.first_page = (first + low) * 64,
+		.num_pages = min_t(u64, (high - low + 1) * 64, slot->pages - (first + low) * 64),
+		.dirty_bitmap = bits,
+	};
+
+	if (copy_to_user(bits, log->chunk + low, (high - low + 1) * sizeof(u64)) ||
+	    copy_to_user(scratch, &clear, sizeof(clear)))
+		return -EFAULT;
+	return drover_vmref_ioctl(vm, KVM_CLEAR_DIRTY_LOG, scratch);
+}
+
+static int collect_slot(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			const struct drover_slot *slot, struct drover_bitmap *bitmap,
+			struct drover_kvmlog_found *found)
+{
+	u64 words = DIV_ROUND_UP_ULL(slot->pages, 64), first;
+
+	for (first = 0; first < words; first += CHUNK_WORDS) {
+		u32 low = 0, high = 0, n;
+		int ret;
+
+		if (!copy_chunk(log, vm->kvm, slot, first,
+				min_t(u64, CHUNK_WORDS, words - first), &low, &high))
+			continue;
+		for (n = low; n <= high; n++) {
+			u64 at = (first + n) * 64;
+			u64 bits = log->chunk[n];
+
+			if (slot->pages - at < 64)
+				bits &= GENMASK_ULL(slot->pages - at - 1, 0);
+			found->pages += drover_bitmap_or(bitmap, slot->page + at, bits);
+		}
+		ret = clear_chunk(log, vm, scratch, slot, first, low, high);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * drover_kvmlog_collect() - add what the guest wrote since the last time to the bitmap
+ *
+ * If slots change meanwhile, bits of a log that we never saw may have been cleared: every page
+ * then counts as written, and the next call puts the logs in order.
+ *
+ * Return: 0, -ESTALE (a slot shows memory that cannot be tracked), -ENOMEM, or KVM's errno.
+ */
+int drover_kvmlog_collect(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			  const struct drover_maps *maps, struct drover_bitmap *bitmap,
+			  struct drover_kvmlog_found *found)
+{
+	unsigned int n;
+	int ret;
+
+	ret = list_now(log, vm, scratch, maps, bitmap, found);
+	if (ret < 0)
+		return ret;
+	for (n = 0; !ret && n < log->slots.count; n++) {
+		ret = collect_slot(log, vm, scratch, &log->slots.slot[n], bitmap, found);
+		if (ret && drover_slots_stamp(vm) == log->slots.stamp)
+			return ret;
+	}
+	if (ret || drover_slots_stamp(vm) != log->slots.stamp)
+		found->pages += drover_bitmap_set_range(bitmap, 0, bitmap->pages);
+	return 0;
+}
