@@ -18,7 +18,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 
-AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson inih libxxhash
+AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash
 TOOL_PKGS := libmnl libprotobuf-c jansson
 AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread
 TOOL_LIBS = $(shell pkg-config --libs $(TOOL_PKGS))

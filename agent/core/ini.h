@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads "[kind name]" sections and "key = value" lines, and says in which line
+ * something is wrong. A reader of our own: the libraries at hand either limit a line to
+ * 200 bytes, less than many a kernel command line, or know no line numbers.
+ */
+#ifndef DROVER_CORE_INI_H
+#define DROVER_CORE_INI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/**
+ * struct drover_ini_ops - what to do with what is read
+ * @section: a section begins; @name is "" in "[kind]"
+ * @key: a line of the section that began last; @value has no blanks around it
+ *
+ * Both return 0, or set the error; the reader puts "ORIGIN:LINE: " in front.
+ */
+struct drover_ini_ops {
+	int (*section)(void *data, const char *kind, const char *name, struct drover_err *err);
+	int (*key)(void *data, const char *key, const char *value, struct drover_err *err);
+};
+
+/**
+ * drover_ini_read() - read a text
+ * @text: NUL-terminated; lines that begin with '#' or ';' are comments
+ * @origin: what to call it in errors
+ */
+int drover_ini_read(const char *text, const char *origin, const struct drover_ini_ops *ops,
+		    void *data, struct drover_err *err);
+
+/* For keys: each sets the error with @what and its range where the value is wrong. */
+int drover_ini_number(const char *value, uint64_t min, uint64_t max, uint64_t *ret,
+		      struct drover_err *err);
+int drover_ini_string(const char *value, char *buf, size_t size, struct drover_err *err);
+
+/** drover_ini_word() - @value must be one of the NULL-terminated @words; returns its index */
+int drover_ini_word(const char *value, const char *const *words, struct drover_err *err);
+
+#endif

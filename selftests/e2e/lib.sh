@@ -1,0 +1,185 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the end-to-end tests and the demo share: hosts with Drover on them, VMs
+# with the self-checking guest, the probe that watches from outside.
+# Sourced; needs nothing but the checkout it lies in.
+
+TOP=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+BUILD=$TOP/build
+LAB=$TOP/tools/lab/lab
+PROBE=$BUILD/selftests/e2e/probe
+WORK=$BUILD/e2e
+GUEST_IP=10.77.0.50
+WATCHER_IP=10.77.0.1
+BEAT_PORT=9000
+PROBE_PID=
+SAY=${SAY:-}
+
+mkdir -p "$WORK"
+
+say()
+{
+	[ -z "$SAY" ] || printf '%s\n' "$*"
+}
+
+on()
+{
+	local host=$1
+	shift
+	"$LAB" exec "$host" -- "$@"
+}
+
+# hosts_up N [lab options]: N hosts with module and agent, known to each other.
+hosts_up()
+{
+	local n=$1 i
+	shift
+	trap hosts_down EXIT
+	trap 'exit 130' INT TERM
+	"$LAB" down >/dev/null 2>&1
+	"$LAB" up -n "$n" "$@" >&2 || return 1
+	for ((i = 1; i <= n; i++)); do host_install "host$i" "$n" || return 1; done
+	for ((i = 1; i <= n; i++)); do agent_start "host$i" || return 1; done
+}
+
+hosts_down()
+{
+	probe_end
+	"$LAB" down >/dev/null 2>&1
+}
+
+# host_install HOST N: module loaded, user and configuration there.
+host_install()
+{
+	local host=$1 n=$2 i conf
+	conf="[host]\nname = $host\n"
+	for ((i = 1; i <= n; i++)); do
+		[ "host$i" = "$host" ] || conf+="[peer host$i]\naddress = 10.77.0.1$i\n"
+	done
+	on "$host" sh -ec "
+		id drover-qemu >/dev/null 2>&1 || useradd -r -M -s /usr/sbin/nologin -G kvm drover-qemu
+		mkdir -p /etc/drover/vms
+		printf '$conf' >/etc/drover/drover.conf
+		lsmod | grep -q '^drover ' || insmod $BUILD/modules/\$(uname -r)/drover.ko
+		dmesg -C"
+}
+
+agent_start()
+{
+	on "$1" sh -c "cd / && setsid $BUILD/droverd -v >>/var/log/droverd.log 2>&1 </dev/null & :"
+	agent_await "$1"
+}
+
+agent_await()
+{
+	local i
+	for ((i = 0; i < 50; i++)); do
+		! on "$1" "$BUILD/drover" vm list >/dev/null 2>&1 || return 0
+		sleep 0.2
+	done
+	printf '# droverd on %s does not answer:\n' "$1" >&2
+	on "$1" tail -n 5 /var/log/droverd.log >&2
+	return 1
+}
+
+agent_kill()
+{
+	on "$1" pkill -KILL -x droverd
+}
+
+drover()
+{
+	local host=$1
+	shift
+	on "$host" "$BUILD/drover" "$@"
+}
+
+# vm_define HOST NAME [KEY=VALUE of the guest…]: a definition with the
+# self-checking guest on the shared disk. MEMORY, DISK and EXTRA change it.
+vm_define()
+{
+	local host=$1 name=$2
+	shift 2
+	local args="console=ttyS0 quiet panic=-1 drover.ip=$GUEST_IP/24 drover.beat=$WATCHER_IP:$BEAT_PORT"
+	local arg
+	for arg in "$@"; do args+=" drover.$arg"; done
+	on "$host" tee "/etc/drover/vms/$name.conf" >/dev/null <<-END
+		[vm]
+		name = $name
+		vcpus = 1
+		memory = ${MEMORY:-512}
+		kernel = $BUILD/guest/vmlinuz
+		initrd = $BUILD/guest/initrd.gz
+		cmdline = $args
+		[disk root]
+		path = ${DISK:-/dev/san}
+		cache = none
+		aio = native
+		[nic lan]
+		bridge = br0
+		${EXTRA:-}
+	END
+}
+
+# vm_await HOST NAME: until the guest says that it is ready.
+vm_await()
+{
+	local i
+	for ((i = 0; i < 120; i++)); do
+		! on "$1" grep -q 'DROVER-GUEST READY' "/run/drover/vms/$2/console.log" 2>/dev/null || return 0
+		sleep 1
+	done
+	printf '# the guest of vm %s did not come up:\n' "$2" >&2
+	on "$1" tail -n 5 "/run/drover/vms/$2/console.log" >&2
+	return 1
+}
+
+# guest_ask COMMAND: one line of JSON from the guest's control port.
+guest_ask()
+{
+	"$LAB" nsexec "$PROBE" --ask "$GUEST_IP:7001" "$1"
+}
+
+# probe_start: watch the guest from outside: one TCP connection, its heartbeat.
+probe_start()
+{
+	"$LAB" nsexec "$PROBE" --tcp "$GUEST_IP:7000" --beat "$BEAT_PORT" --seconds 1500 \
+		--out "$WORK/probe.json" </dev/null >/dev/null 2>"$WORK/probe.err" &
+	PROBE_PID=$!
+	sleep 2
+}
+
+probe_reset()
+{
+	kill -USR1 "$PROBE_PID"
+}
+
+# probe_read FIELD: of the figures as they are now.
+probe_read()
+{
+	rm -f "$WORK/probe.json"
+	kill -USR2 "$PROBE_PID"
+	local i
+	for ((i = 0; i < 50; i++)); do
+		[ ! -s "$WORK/probe.json" ] || break
+		sleep 0.1
+	done
+	jq -r ".$1" "$WORK/probe.json"
+}
+
+probe_end()
+{
+	[ -z "$PROBE_PID" ] || kill "$PROBE_PID" 2>/dev/null
+	PROBE_PID=
+}
+
+# kernel_warnings HOST…: how many lines of alarm their kernels logged.
+kernel_warnings()
+{
+	local host total=0 n
+	for host in "$@"; do
+		n=$(on "$host" sh -c "dmesg | grep -cE 'WARNING:|BUG:|Oops|Call Trace|INFO: task|general protection|lockdep'")
+		total=$((total + ${n:-1}))
+	done
+	echo "$total"
+}
