@@ -29,7 +29,7 @@ net_up()
 {
 	local n
 	ip netns add "$NETNS"
-	ip -n "$NETNS" -batch - <<-END
+	net_enter ip -batch - <<-END
 		link set lo up
 		link add lab0 type bridge forward_delay 0
 		address add $SAN_ADDRESS/24 dev lab0
@@ -37,7 +37,7 @@ net_up()
 	END
 	for ((n = 1; n <= $1; n++)); do
 		net_enter ip tuntap add "tap$n" mode tap
-		ip -n "$NETNS" link set "tap$n" master lab0 up
+		net_enter ip link set "tap$n" master lab0 up
 	done
 }
 
