@@ -186,7 +186,7 @@ int drover_record_decide(const struct drover_conf *conf, const char *source, uin
 			 struct drover_err *err)
 {
 	char path[DROVER_PATH_MAX];
-	enum drover_decision got;
+	enum drover_decision got = DROVER_DECISION_NONE;
 	scope_lock(&decide_lock);
 	int r = decision_path(path, conf, source, id, err);
 

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/meminfo.h"
 
 #define PROC_MAX (16U << 20)
 
@@ -35,22 +36,17 @@ static char *value_of(char *text, const char *key)
 	return NULL;
 }
 
-static uint64_t meminfo_mib(const char *text, const char *key)
-{
-	const char *p = strstr(text, key);
-
-	return p ? strtoull(p + strlen(key), NULL, 10) / 1024 : 0;
-}
-
 int drover_host_stat_read(struct drover_host_stat *ret_stat, struct drover_err *err)
 {
-	auto_free char *mem = NULL, *cpu = NULL, *load = NULL;
+	auto_free char *cpu = NULL, *load = NULL;
 	struct drover_host_stat s = { 0 };
 	struct utsname u;
 	char *model;
 	int r;
 
-	r = drover_io_read_file("/proc/meminfo", PROC_MAX, &mem, NULL, err);
+	r = drover_meminfo_mib("MemTotal", &s.memory_mib, err);
+	if (r == 0)
+		r = drover_meminfo_mib("MemAvailable", &s.memory_free_mib, err);
 	if (r == 0)
 		r = drover_io_read_file("/proc/cpuinfo", PROC_MAX, &cpu, NULL, err);
 	if (r == 0)
@@ -58,8 +54,6 @@ int drover_host_stat_read(struct drover_host_stat *ret_stat, struct drover_err *
 	if (r < 0)
 		return r;
 	s.cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	s.memory_mib = meminfo_mib(mem, "MemTotal:");
-	s.memory_free_mib = meminfo_mib(mem, "MemAvailable:");
 	s.load1 = strtod(load, NULL);
 	model = value_of(cpu, "model name");
 	snprintf(s.cpu_model, sizeof(s.cpu_model), "%s", model ? model : "unknown");
