@@ -3,6 +3,8 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 
+#include "debugfs.h"
+#include "netlink.h"
 #include "sessfd.h"
 #include "vmref.h"
 
@@ -12,6 +14,8 @@ static const struct part {
 	void (*exit)(void);
 } parts[] = {
 	{ "vmref", drover_vmref_setup, drover_vmref_teardown },
+	{ "debugfs", drover_debugfs_init, drover_debugfs_exit },
+	{ "netlink", drover_netlink_init, drover_netlink_exit },
 	{ "sessfd", drover_sessfd_init, drover_sessfd_exit },
 };
 

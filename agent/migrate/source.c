@@ -286,7 +286,7 @@ static int precopy(struct drover_source *s, uint32_t *ret_rounds, struct drover_
 /* Up to here every failure leaves the VM running on this host. */
 static int move(struct drover_source *s, struct drover_err *err)
 {
-	uint32_t rounds;
+	uint32_t rounds = 0;
 	int r = open_qmp(s, err);
 
 	if (r == 0)
