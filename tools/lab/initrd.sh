@@ -13,7 +13,8 @@ INITRD_APPLETS=(sh cat chgrp chmod cp cut hostname init insmod ln md5sum mkdir m
 # kernel_list DIRECTORY…: the releases of the kernels in it.
 kernel_list()
 {
-	find "$@" -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' 2>/dev/null | sed 's/^vmlinuz-//'
+	{ find "$@" -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' 2>/dev/null || true; } |
+		sed 's/^vmlinuz-//'
 }
 
 # kernel_find [VERSION]: sets RELEASE, KERNEL_ROOT and KERNEL_IMAGE. Without a version
