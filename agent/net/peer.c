@@ -48,6 +48,14 @@ static int lost(struct drover_peer *peer, int r, struct drover_err *err)
 			      strerror(-r));
 }
 
+/* Within a frame an end of the stream is no orderly close, whatever the byte it falls on. */
+static int read_rest(struct drover_peer *peer, void *buf, size_t len, struct drover_err *err)
+{
+	int r = drover_io_read(peer->fd, buf, len);
+
+	return r < 0 ? lost(peer, r == -ENODATA ? -EPIPE : r, err) : 0;
+}
+
 int drover_peer_send(struct drover_peer *peer, enum drover_frame_type type,
 		     const ProtobufCMessage *body, uint32_t payload_len, struct drover_err *err)
 {
@@ -131,9 +139,9 @@ int drover_peer_recv(struct drover_peer *peer, enum drover_frame_type *ret_type,
 	body = malloc(header.length + 1);
 	if (!body)
 		return drover_err_set(err, ENOMEM, "out of memory");
-	r = drover_io_read(peer->fd, body, header.length);
+	r = read_rest(peer, body, header.length, err);
 	if (r < 0)
-		return lost(peer, r, err);
+		return r;
 	if (header.type == DROVER_FRAME_ERROR)
 		return error_from(peer, body, header.length, err);
 	peer->pending = header;
@@ -151,9 +159,9 @@ int drover_peer_recv_payload(struct drover_peer *peer, void *buf, uint32_t len,
 	if (len > peer->pending.payload)
 		return drover_err_set(err, EPROTO, "%s sent %u bytes of data where %u were due",
 				      name_of(peer), peer->pending.payload, len);
-	r = drover_io_read(peer->fd, buf, len);
+	r = read_rest(peer, buf, len, err);
 	if (r < 0)
-		return lost(peer, r, err);
+		return r;
 	peer->pending.payload -= len;
 	return 0;
 }
