@@ -2,6 +2,7 @@
 /* Frames on a connection. Set-up lives in handshake.c. */
 #include "net/peer.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,14 +96,20 @@ static int error_from(struct drover_peer *peer, const uint8_t *body, size_t len,
 		      struct drover_err *err)
 {
 	Drover__PeerError *e = drover__peer_error__unpack(NULL, len, body);
+	int r;
 
 	if (!e)
 		return drover_err_set(err, EPROTO, "%s sent an error that cannot be read",
 				      name_of(peer));
-	drover_err_set(err, e->code > 0 && e->code < 4096 ? e->code : EREMOTEIO, "%s: %s",
-		       name_of(peer), e->text);
+	for (char *p = e->text; *p; p++)
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	/* ENODATA would read as an orderly close. */
+	if (e->code <= 0 || e->code >= 4096 || e->code == ENODATA)
+		e->code = EREMOTEIO;
+	r = drover_err_set(err, e->code, "%s: %s", name_of(peer), e->text);
 	drover__peer_error__free_unpacked(e, NULL);
-	return err ? err->code : -EREMOTEIO;
+	return r;
 }
 
 static int recv_header(struct drover_peer *peer, struct drover_frame_header *ret_header,
