@@ -120,6 +120,11 @@ static int say_hello(struct drover_peer *peer, const struct drover_conf *conf,
 	    reply->version > DROVER_PROTOCOL_VERSION_MAX)
 		r = drover_err_set(err, EPROTO, "%s chose protocol version %u, which was not offered",
 				   peer->host, reply->version);
+	/* The wrong host would answer that it never will run a VM that the right one runs. */
+	else if (strcmp(reply->host, peer->host))
+		r = drover_err_set(err, EPROTO, "the host at the address of %s is not %s: it calls itself %.64s",
+				   peer->host, peer->host,
+				   drover_name_valid(reply->host) ? reply->host : "something else");
 	drover__hello_reply__free_unpacked(reply, NULL);
 	return r;
 }
