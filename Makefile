@@ -2,7 +2,7 @@
 # Everything a build makes lies under build/. `make help` lists the targets.
 
 KDIR ?= /lib/modules/$(firstword $(shell ls -1 /lib/modules 2>/dev/null | sort -rV))/build
-KREL = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+KREL = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 DESTDIR ?=
 PREFIX ?= /usr
 CC ?= gcc

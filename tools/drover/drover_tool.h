@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the subcommands share: exit codes, options, the table of commands. */
+#ifndef DROVER_TOOL_H
+#define DROVER_TOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control.pb-c.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_REFUSED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_AGENT = 3,
+	EXIT_CANCELLED = 4,
+	EXIT_IN_DOUBT = 5,
+};
+
+/* Options that every command takes, in front of it or behind. */
+extern bool tool_json;
+
+/**
+ * struct tool_option - one option of a command
+ * @name: with its dashes, e.g. "--to"; NULL ends the list
+ * @text: where its value goes, or NULL for a flag or a number
+ * @number: where its number goes, @min to @max
+ * @flag: set to true
+ */
+struct tool_option {
+	const char *name;
+	const char **text;
+	uint32_t *number;
+	uint32_t min, max;
+	bool *flag;
+};
+
+/**
+ * tool_parse() - read a command's words
+ * @argc, @argv: behind the command's name
+ * @options: of the command; "--json" is understood besides
+ * @names, @count: out: the words that are no options, exactly @count of them
+ * @usage: for the error
+ *
+ * Returns 0, or EXIT_USAGE after a sentence on standard error.
+ */
+int tool_parse(int argc, char **argv, const struct tool_option *options, const char **names,
+	       int count, const char *usage);
+
+/** tool_fail() - "drover: SENTENCE" on standard error; returns @code */
+int tool_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** tool_number() - a decimal number that fills the whole word */
+bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret);
+
+/**
+ * tool_ask() - ask, and turn a refusal into its sentence
+ * @ret_reply: out: only with 0
+ *
+ * Returns 0, EXIT_REFUSED or EXIT_NO_AGENT.
+ */
+int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply);
+
+typedef int tool_command(int argc, char **argv);
+tool_command vm_command, migrate_command, migration_command, host_command, events_command,
+	session_command;
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A migration as people see it: the live line, the table of rounds, the summary. */
+#ifndef DROVER_TOOL_PROGRESS_H
+#define DROVER_TOOL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "control.pb-c.h"
+
+/** progress_line() - one line without a newline into @buf */
+void progress_line(const Drover__MigrationInfo *m, char *buf, size_t size);
+
+/** progress_rounds() - the table of rounds */
+void progress_rounds(FILE *out, const Drover__MigrationInfo *m);
+
+/** progress_summary() - what became of it */
+void progress_summary(FILE *out, const Drover__MigrationInfo *m);
+
+/** progress_ended() - nothing more will change */
+bool progress_ended(const Drover__MigrationInfo *m);
+
+/** progress_exit() - the exit code that its state stands for */
+int progress_exit(const Drover__MigrationInfo *m);
+
+#endif
