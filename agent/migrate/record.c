@@ -156,10 +156,13 @@ static int load_decision(const char *path, enum drover_decision *ret_got, struct
 	if (r < 0)
 		return r;
 	if (json_unpack(object, "{ss}", "decision", &word) < 0)
-		r = drover_err_set(err, EBADMSG, "%s is damaged", path);
+		word = "";
+	if (!strcmp(word, "running"))
+		*ret_got = DROVER_DECISION_RUNNING;
+	else if (!strcmp(word, "never"))
+		*ret_got = DROVER_DECISION_NEVER;
 	else
-		*ret_got = !strcmp(word, "running") ? DROVER_DECISION_RUNNING
-						    : DROVER_DECISION_NEVER;
+		r = drover_err_set(err, EBADMSG, "%s is damaged", path);
 	json_decref(object);
 	return r;
 }
