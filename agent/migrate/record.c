@@ -213,7 +213,7 @@ int drover_record_moved(const struct drover_conf *conf, const char *vm, const ch
 			struct drover_err *err)
 {
 	char path[DROVER_PATH_MAX];
-	int r = drover_io_path(path, err, "%s/placement/%s", conf->state_dir, vm);
+	int r = drover_io_path(path, err, "%s/placement/%s.json", conf->state_dir, vm);
 
 	if (r < 0)
 		return r;
@@ -228,7 +228,7 @@ int drover_record_where(const struct drover_conf *conf, const char *vm,
 	char path[DROVER_PATH_MAX];
 	const char *host = NULL;
 	json_t *object = NULL;
-	int r = drover_io_path(path, err, "%s/placement/%s", conf->state_dir, vm);
+	int r = drover_io_path(path, err, "%s/placement/%s.json", conf->state_dir, vm);
 
 	if (r < 0)
 		return r;
