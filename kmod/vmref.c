@@ -24,6 +24,9 @@ static void vm_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct drover_vmref *vm = container_of(notifier, struct drover_vmref, notifier);
 
+	/* mmu_notifier_unregister() calls this too */
+	if (READ_ONCE(vm->leaving))
+		return;
 	WRITE_ONCE(vm->dead, true);
 	vm->died(vm);
 }
@@ -58,6 +61,7 @@ int drover_vmref_init(struct drover_vmref *vm, int fd, void (*died)(struct drove
 
 	vm->died = died;
 	vm->dead = false;
+	vm->leaving = false;
 	vm->file = fget(fd);
 	if (!vm->file || !file_is_kvm(vm->file)) {
 		ret = drover_refuse(why, -EINVAL, "vm_fd is not a KVM VM");
@@ -89,6 +93,7 @@ put_file:
 /* After this, died() is not running and will not be called. */
 void drover_vmref_exit(struct drover_vmref *vm)
 {
+	WRITE_ONCE(vm->leaving, true);
 	mmu_notifier_unregister(&vm->notifier, vm->mm);
 	fput(vm->file);
 }

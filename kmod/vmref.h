@@ -26,6 +26,7 @@ struct drover_vmref {
 	struct mmu_notifier notifier;
 	void (*died)(struct drover_vmref *vm);
 	bool dead;
+	bool leaving;
 	int pid;		/* of the process that made the VM, as it sees itself */
 };
 
