@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "core/clock.h"
@@ -195,9 +196,9 @@ static void note_harvest(struct drover_source *s, struct drover_round_info *roun
 	scope_lock(&s->m->lock);
 
 	round->dirty_pages = h->total_pages;
-	round->log_pages = h->log_pages;
-	round->vmm_pages = h->vmm_pages;
-	round->kept_pages = h->kept_pages;
+	round->log_pages += h->log_pages;
+	round->vmm_pages += h->vmm_pages;
+	round->kept_pages += h->kept_pages;
 	info->vmm_pages += h->vmm_pages;
 	info->round_bytes = info->dirty_bytes = h->total_pages * DROVER_PAGE_SIZE;
 	if (!pace)
@@ -231,16 +232,17 @@ static void note_round(struct drover_source *s, struct drover_round_info *round,
 int drover_source_round(struct drover_source *s, uint32_t number, struct drover_pace *pace,
 			bool *ret_done, struct drover_err *err)
 {
-	struct drover_round_info round = { .number = number };
+	struct drover_round_info round = s->unsent;
 	struct drover_harvest h;
 	struct sums before;
 	int r;
 
+	round.number = number;
 	sums_read(s, &before);
 	r = s->tracker->ops->harvest(s->tracker, &h, err);
 	if (r < 0)
 		return r;
-	round.harvest_us = drover_clock_monotonic() - before.begin_us;
+	round.harvest_us += drover_clock_monotonic() - before.begin_us;
 	if (pace && s->m->info.round_count) {
 		uint64_t us = s->m->info.rounds[s->m->info.round_count - 1].duration_us;
 
@@ -248,8 +250,10 @@ int drover_source_round(struct drover_source *s, uint32_t number, struct drover_
 	}
 	*ret_done = pace && drover_pace_harvested(pace, number, h.total_pages * DROVER_PAGE_SIZE);
 	note_harvest(s, &round, &h, pace);
-	if (*ret_done)
+	if (*ret_done) {
+		s->unsent = round;
 		return 0;
+	}
 	r = drover_sender_round(&s->sender, number, err);
 	if (r < 0)
 		return r;
@@ -325,6 +329,7 @@ static int await_running(struct drover_source *s, struct drover_err *err)
 	int r;
 
 	message.migration_id = s->m->info.id;
+	drover_fault("source-committed");
 	r = drover_peer_send(s->control, DROVER_FRAME_COMMIT, &message.base, 0, err);
 	if (r == 0)
 		r = drover_peer_expect(s->control, DROVER_FRAME_RUNNING,

@@ -22,6 +22,7 @@
  * @tracker: the VM's memory
  * @sender: the RAM streams
  * @token: proves to the target that a data connection belongs to this migration
+ * @unsent: figures of the harvest that led to the pause; they belong to the last round
  * @paused: the VM was stopped by us
  * @pause_us: when that was asked for, CLOCK_MONOTONIC
  */
@@ -36,6 +37,7 @@ struct drover_source {
 	struct drover_tracker *tracker;
 	struct drover_sender sender;
 	uint8_t token[DROVER_PEER_TOKEN_SIZE];
+	struct drover_round_info unsent;
 	bool paused;
 	uint64_t pause_us;
 };

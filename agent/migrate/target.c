@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "core/clock.h"
@@ -253,10 +254,12 @@ static int resume(struct target *t, struct drover_err *err)
 	int r;
 	scope_lock(&commit_lock);
 
+	drover_fault("target-undecided");
 	r = drover_record_decide(conf, t->peer->host, t->m->info.id, DROVER_DECISION_RUNNING, &got,
 				 err);
 	if (r < 0)
 		return r;
+	drover_fault("target-decided");
 	if (got != DROVER_DECISION_RUNNING)
 		return drover_err_set(err, ECONNABORTED, "%s had already given the VM up",
 				      conf->host);
@@ -287,6 +290,7 @@ static int take_over(struct target *t, const Drover__Commit *commit, struct drov
 		r = resume(t, err);
 	if (r < 0)
 		return r;
+	drover_fault("target-running");
 	running.resume_us = drover_clock_monotonic() - begin;
 	/* The VM runs: from here on a lost connection changes nothing. */
 	drover_peer_send(t->peer, DROVER_FRAME_RUNNING, &running.base, 0, NULL);

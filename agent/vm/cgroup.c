@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -85,6 +86,23 @@ int drover_cgroup_create(const char *vm, char *ret_path, struct drover_err *err)
 	if (r == 0)
 		r = drover_io_path(ret_path, err, "%s/vm-%s", base, vm);
 	return r < 0 ? r : drover_io_mkdirs(ret_path, 0755, err);
+}
+
+void drover_cgroup_kill(const char *vm)
+{
+	const struct timespec nap = { .tv_nsec = 50000000 };
+	char base[DROVER_PATH_MAX], path[DROVER_PATH_MAX];
+	auto_close int fd = -1;
+
+	if (base_path(base, NULL) < 0 ||
+	    drover_io_path(path, NULL, "%s/vm-%s/cgroup.kill", base, vm) < 0)
+		return;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		return;
+	*strrchr(path, '/') = '\0';
+	for (int i = 0; i < 200 && rmdir(path) < 0 && errno == EBUSY; i++)
+		nanosleep(&nap, NULL);
 }
 
 void drover_cgroup_remove(const char *vm)

@@ -116,9 +116,11 @@ int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct dro
 	r = drover_state_load(vm, name, &ticks, err);
 	if (r == 0)
 		r = check_process(vm, ticks, err);
-	/* No vm.json: the agent died before it had started a process. */
-	if (r == -ESRCH || r == -ENOENT)
+	/* No vm.json: the agent died while it was starting the process. */
+	if (r == -ESRCH || r == -ENOENT) {
+		drover_cgroup_kill(name);
 		drover_vm_cleanup(vm);
+	}
 	if (r == 0)
 		r = reopen(vm, err);
 	if (r < 0) {
