@@ -26,6 +26,7 @@ struct stream {
 	uint64_t begin_us;
 	uint64_t bytes;
 	int result;
+	bool first;	/* to fail */
 	struct drover_err err;
 	pthread_t thread;
 };
@@ -148,21 +149,23 @@ static void *run_stream(void *data)
 	if (s->result == 0)
 		s->result = end_round(s);
 	/* One broken stream ends the round: the others must not wait for it. */
-	if (s->result < 0)
+	if (s->result < 0 && !atomic_exchange(&s->sender->stop, true)) {
+		s->first = true;
 		drover_sender_interrupt(s->sender);
+	}
 	return NULL;
 }
 
-/* The stream that failed first in time is not known; prefer one that was not interrupted. */
-static int first_error(struct stream *s, uint32_t n, struct drover_err *err)
+/* Streams that failed after the first one were interrupted because of it. */
+static int first_error(const struct stream *s, uint32_t n, struct drover_err *err)
 {
-	struct stream *worst = NULL;
-
 	for (uint32_t i = 0; i < n; i++)
-		if (s[i].result < 0 && (!worst || worst->result == -ECANCELED ||
-					worst->result == -EPIPE))
-			worst = &s[i];
-	return worst ? drover_err_set(err, worst->result, "%s", worst->err.text) : 0;
+		if (s[i].first)
+			return drover_err_set(err, s[i].result, "%s", s[i].err.text);
+	for (uint32_t i = 0; i < n; i++)
+		if (s[i].result < 0)
+			return drover_err_set(err, ECANCELED, "the migration was cancelled");
+	return 0;
 }
 
 int drover_sender_round(struct drover_sender *sender, uint32_t round, struct drover_err *err)

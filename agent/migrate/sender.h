@@ -39,6 +39,7 @@ struct drover_sender {
  * @round: number, for the RoundEnd that closes it on each stream
  *
  * Runs a thread for each stream. After an error the streams are of no more use.
+ * Errors: that of the stream that failed first; -ECANCELED after drover_sender_interrupt().
  */
 int drover_sender_round(struct drover_sender *sender, uint32_t round, struct drover_err *err);
 
