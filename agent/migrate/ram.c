@@ -35,7 +35,7 @@ static int mark_present(struct drover_ram *ram, struct drover_err *err)
 
 	while (at < size) {
 		at = lseek(ram->fd, at, SEEK_DATA);
-		if (at < 0 && errno == ENXIO)
+		if ((at < 0 && errno == ENXIO) || at >= size)
 			return 0;
 		end = at < 0 ? -1 : lseek(ram->fd, at, SEEK_HOLE);
 		if (end < 0)
