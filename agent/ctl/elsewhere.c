@@ -71,10 +71,10 @@ int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const
 
 		if (r == -EEXIST)
 			return drover_err_set(err, r, "%s", why.text);
-		if (r < 0 && !strcmp(peer->name, placement) && !force)
+		if (r < 0 && !force)
 			return drover_err_set(err, r,
-					      "vm %s was moved to %s, which cannot be asked (%s); --force starts it here",
-					      vm, placement, why.text);
+					      "it is not known whether vm %s runs on %s (%.300s); --force starts it here",
+					      vm, peer->name, why.text);
 		if (r < 0)
 			log_warning("vm %s: started without the word of %s: %s", vm, peer->name,
 				    why.text);

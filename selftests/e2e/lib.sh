@@ -9,6 +9,8 @@ BUILD=$TOP/build
 LAB=$TOP/tools/lab/lab
 PROBE=$BUILD/selftests/e2e/probe
 WORK=$BUILD/e2e
+# A lab of its own: the one of `make lab` is left alone.
+export DROVER_LAB_DIR=${DROVER_LAB_DIR:-$BUILD/lab-e2e}
 GUEST_IP=10.77.0.50
 WATCHER_IP=10.77.0.1
 BEAT_PORT=9000
@@ -64,9 +66,10 @@ host_install()
 		dmesg -C"
 }
 
+# agent_start HOST [VARIABLE=VALUE]: the variable is for the agent's fault points.
 agent_start()
 {
-	on "$1" sh -c "cd / && setsid $BUILD/droverd -v >>/var/log/droverd.log 2>&1 </dev/null & :"
+	on "$1" sh -c "cd / && ${2:-} setsid $BUILD/droverd -v >>/var/log/droverd.log 2>&1 </dev/null & :"
 	agent_await "$1"
 }
 
@@ -182,4 +185,60 @@ kernel_warnings()
 		total=$((total + ${n:-1}))
 	done
 	echo "$total"
+}
+
+# migrate FROM NAME TO [OPTION…]: the figures go to $WORK/m.json; the status is drover's.
+migrate()
+{
+	local from=$1 name=$2 to=$3
+	shift 3
+	drover "$from" --json migrate "$name" --to "$to" "$@" >"$WORK/m.json" 2>"$WORK/m.err"
+}
+
+# figure FIELD: of the migration last made.
+figure()
+{
+	jq -r ".$1" "$WORK/m.json"
+}
+
+# vm_state HOST NAME: the word for it, or "unknown".
+vm_state()
+{
+	drover "$1" --json vm show "$2" 2>/dev/null | jq -r '.vms[0].state // "unknown"' 2>/dev/null ||
+		echo unknown
+}
+
+# state_await HOST NAME STATE [SECONDS]
+state_await()
+{
+	local i
+	for ((i = 0; i < ${4:-20} * 2; i++)); do
+		[ "$(vm_state "$1" "$2")" != "$3" ] || return 0
+		sleep 0.5
+	done
+	return 1
+}
+
+# leftovers HOST NAME: what of a VM is still there; empty is good.
+leftovers()
+{
+	on "$1" sh -c "ls -d /run/drover/vms/$2 /dev/shm/drover/$2.ram /sys/fs/cgroup/drover/vm-$2 2>/dev/null
+		pgrep -f 'guest=$2,' | sed 's/^/process /'; ls /sys/class/net | grep '^dr' ; :"
+}
+
+# migration_id HOST: of the newest migration there.
+migration_id()
+{
+	drover "$1" --json migration list | jq -r '.migrations[0].id'
+}
+
+# await_move HOST STATE [SECONDS]: until the newest migration is in that state.
+await_move()
+{
+	local i
+	for ((i = 0; i < ${3:-20} * 5; i++)); do
+		[ "$(drover "$1" --json migration list | jq -r '.migrations[0].state')" != "$2" ] || return 0
+		sleep 0.2
+	done
+	return 1
 }
