@@ -61,8 +61,10 @@ void drover_vma_forbid_writes(struct vm_area_struct *vma)
 
 /**
  * drover_pmd_probe() - what lies below the page middle directory entry of @addr
+ * @mm:	the address space; its mmap lock is held for reading
+ * @addr:	user address
  *
- * The mmap lock is held for reading. Return: 1 for a page table, 0 for nothing, -EOPNOTSUPP for a
+ * Return: 1 for a page table, 0 for nothing, -EOPNOTSUPP for a
  * huge page or a huge page on its way to another place.
  */
 int drover_pmd_probe(struct mm_struct *mm, unsigned long addr)
@@ -166,6 +168,9 @@ static ssize_t splice(struct socket *sock, struct bio_vec *vec, unsigned int cou
 
 /**
  * drover_sock_splice() - give pages to a socket without copying them
+ * @sock:	a connected TCP socket
+ * @vec:	the pages
+ * @count:	their number
  * @more:	further calls follow at once
  *
  * Blocks. Return: the number of bytes taken, which may be less than all, or a negative errno.

@@ -153,6 +153,8 @@ int drover_harvester_check(struct drover_harvester *harvester, struct drover_rea
 
 /**
  * drover_harvester_start() - turn KVM's log on and the watch for the VMM's writes
+ * @harvester:	not started
+ * @why:	out: the sentence of a refusal
  *
  * Return: 0, or a negative errno with a sentence, after which the VM is as it was.
  */
@@ -176,6 +178,8 @@ void drover_harvester_stop(struct drover_harvester *harvester)
 
 /**
  * drover_harvester_run() - add the pages written since the last harvest to the bitmap
+ * @harvester:	started
+ * @result:	out: all but @flags
  *
  * Return: 0, -ESRCH (the VM's process is gone), -ESTALE (pages may have been missed) or -ENOMEM
  * (nothing was lost).

@@ -70,6 +70,11 @@ static void unlog_slots(struct drover_slots *slots, struct drover_vmref *vm, voi
 
 /**
  * drover_kvmlog_start() - turn the log of all RAM slots on
+ * @log:	to be filled
+ * @vm:	the VM, within drover_vmref_run()
+ * @scratch: as drover_vmref_run() gives it
+ * @maps:	where the VM maps its RAM files
+ * @why:	out: the sentence of a refusal; empty at first
  *
  * Return: 0; -EOPNOTSUPP with a sentence, -EAGAIN, -ENOMEM or KVM's errno, after which the slots
  * are as they were.
@@ -273,6 +278,12 @@ static int collect_slot(struct drover_kvmlog *log, struct drover_vmref *vm, void
 
 /**
  * drover_kvmlog_collect() - add what the guest wrote since the last time to the bitmap
+ * @log:	started
+ * @vm:	the VM, within drover_vmref_run()
+ * @scratch: as drover_vmref_run() gives it
+ * @maps:	as at the start
+ * @bitmap: gets the bits
+ * @found:	counters to be raised
  *
  * If slots change meanwhile, bits of a log that we never saw may have been cleared: every page
  * then counts as written, and the next call puts the logs in order.

@@ -245,6 +245,10 @@ static void deliver(struct drover_vmmlog *log, struct drover_bitmap *bitmap,
 
 /**
  * drover_vmmlog_start() - begin to watch for writes of the VMM
+ * @log:	to be filled
+ * @mm:	memory of the VM's process, held (mmget)
+ * @ram:	the RAM files
+ * @why:	out: the sentence of a refusal
  * @maps:	must stay as it is until drover_vmmlog_stop()
  *
  * The caller holds the VM's memory (mmget). All pages count as written until the first collection.
@@ -292,6 +296,9 @@ void drover_vmmlog_stop(struct drover_vmmlog *log)
 
 /**
  * drover_vmmlog_collect() - add what the VMM wrote since the last time to the bitmap
+ * @log:	started
+ * @bitmap: gets the bits
+ * @found:	counters to be raised
  *
  * The caller holds the VM's memory. The order matters: zaps are moved over before the walk, so
  * that a page written after the walk and zapped then is noted for the next time; references are

@@ -58,6 +58,10 @@ static int add_vma(struct drover_maps *maps, const struct drover_ram *ram,
 
 /**
  * drover_maps_find() - list the areas through which @mm writes the RAM files
+ * @maps:	to be filled
+ * @ram:	the RAM files
+ * @mm:	memory of the VM's process, held (mmget)
+ * @why:	out: the sentence of a refusal, or NULL
  *
  * Return: 0, or -EOPNOTSUPP with a sentence if they cannot be watched.
  */
@@ -100,6 +104,9 @@ bool drover_maps_equal(const struct drover_maps *a, const struct drover_maps *b)
 
 /**
  * drover_maps_locate() - which pages of the RAM lie at an address?
+ * @maps:	the areas
+ * @start:	user address
+ * @pages:	length
  * @page:	out: number of the page at @start
  *
  * Return: 1 if all @pages are pages of the RAM, 0 if none is, -ERANGE if some are.

@@ -124,6 +124,10 @@ static int keep_ram(struct drover_slots *slots, struct mm_struct *mm,
 
 /**
  * drover_slots_list() - list the slots that show RAM files to the guest
+ * @slots:	to be filled
+ * @vm:	the VM, whose memory is held (mmget)
+ * @maps:	where the VM maps its RAM files
+ * @why:	out: the sentence of a refusal, or NULL
  *
  * The VM's memory must be held (mmget). Return: 0, -ENOMEM, or -EOPNOTSUPP with a sentence if
  * the guest has RAM that cannot be tracked.
@@ -197,6 +201,10 @@ static const void *birthmark_now(struct kvm *kvm, u32 id)
 
 /**
  * drover_slot_set_log() - turn a slot's dirty log on or off
+ * @vm:	the VM, within drover_vmref_run()
+ * @scratch: as drover_vmref_run() gives it
+ * @slot:	as it was listed
+ * @on:	what is wanted
  *
  * Within drover_vmref_run(). KVM's ABI cannot say "only if the slot is still this one": the VMM
  * may have removed it since it was listed, and then KVM would take our call for the birth of a

@@ -107,6 +107,9 @@ static bool others_write(struct address_space *mapping, const struct mm_struct *
 
 /**
  * drover_ram_check() - can nothing write the RAM files unseen?
+ * @ram:	the RAM files
+ * @mm:	memory of the VM's process
+ * @why:	out: the sentence of a refusal, or NULL
  *
  * Only @mm, the VM's own, is watched: a vhost-user back-end writes through its own page tables.
  * Return: 0, or -EOPNOTSUPP with a sentence.

@@ -167,6 +167,8 @@ static void drop_vm(struct drover_session *session)
 
 /**
  * drover_session_create() - attach a VM
+ * @ret_session: out: the session
+ * @why:	out: the sentence of a refusal
  * @request:	as user space gave it, checked for form only
  * @ram_fds:	@request->ram_count descriptors of the caller's
  *
@@ -242,6 +244,8 @@ void drover_session_destroy(struct drover_session *session)
 
 /**
  * drover_session_start() - begin to track
+ * @session: the session
+ * @why:	out: the sentence of a refusal
  * @slots:	out: number of slots under log
  *
  * Return: 0, -EALREADY, -ESRCH, or what drover_harvester_start() gave.
@@ -277,6 +281,8 @@ static void count(struct drover_session *session, const struct drover_harvest *r
 
 /**
  * drover_session_harvest() - add the pages written since the last harvest to the bitmap
+ * @session: the session
+ * @result:	out: all but @flags
  *
  * Return: 0, -EINVAL (not started), -ESRCH, -ESTALE (this and all later harvests: pages may have
  * been missed), -ENOMEM (nothing was lost).

@@ -121,6 +121,10 @@ void drover_stream_untake(struct drover_bitmap *bitmap, const struct drover_take
 
 /**
  * drover_stream_take() - take bits out of the bitmap, and sort their pages into data and zero
+ * @ram:	the RAM files
+ * @bitmap: where the bits are taken from
+ * @stats:	counters to be raised
+ * @take:	as user space gave it; out: the rest
  *
  * Return: 0, -EINVAL, or -EIO, after which the bits are back.
  */
@@ -276,6 +280,9 @@ static int send_pages(const struct drover_ram *ram, struct drover_stats *stats,
 
 /**
  * drover_stream_send() - give pages to a connected TCP socket without copying them
+ * @ram:	the RAM files
+ * @stats:	counters to be raised
+ * @send:	as user space gave it; out: @bytes
  *
  * Return: 0, -EINVAL, -EBADF, -ENOTSOCK, -EOPNOTSUPP (no TCP), -ENOTCONN, -EIO (a page could not
  * be read), or how the stream broke. @send->bytes is what the socket took.

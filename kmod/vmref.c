@@ -49,6 +49,9 @@ static int check_kvm(struct kvm *kvm, struct drover_reason *why)
 
 /**
  * drover_vmref_init() - refer to a VM by a file descriptor of the caller's
+ * @vm:	to be filled
+ * @fd:	of the VM
+ * @why:	out: the sentence of a refusal
  * @died:	called once, in a context that may not wait for the VM, when its process dies
  *
  * Return: 0, -EINVAL (no VM), -EOPNOTSUPP (a VM that cannot be tracked), -ESRCH (its process is
@@ -134,6 +137,9 @@ static void run_job(struct work_struct *work)
 
 /**
  * drover_vmref_run() - call @fn in a kernel thread that has borrowed the VM's memory
+ * @vm:	the VM
+ * @fn:	what to call
+ * @arg:	its last argument
  *
  * There, KVM takes ioctls as the VM's own. @fn gets a scratch mapping of DROVER_SCRATCH_BYTES,
  * which is gone when this returns. Return: what @fn returned, -ESRCH if the VM's process is gone,
