@@ -217,12 +217,13 @@ int drover_ram_receive(struct drover_ram *ram, struct drover_peer *peer, uint32_
 		       struct drover_err *err)
 {
 	auto_free uint8_t *buf = malloc(BUFFER_PAGES * DROVER_PAGE_SIZE);
+	struct drover_err why = { 0 };
 	int r;
 
 	if (!buf)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	do
-		r = take_frame(ram, peer, stream, buf, err);
+		r = take_frame(ram, peer, stream, buf, &why);
 	while (r == 0);
-	return r == -ENODATA ? 0 : r;
+	return r == -ENODATA ? 0 : drover_err_set(err, r, "%s", why.text);
 }
