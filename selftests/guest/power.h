@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_POWER_H
+#define GUEST_POWER_H
+
+/* Waits for the ACPI power button, if there is one. */
+void power_start(void);
+void power_off_soon(void);
+
+#endif

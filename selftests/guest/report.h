@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_REPORT_H
+#define GUEST_REPORT_H
+
+#include <stddef.h>
+
+/* All figures as one line of JSON, without the newline. */
+void report_json(char *text, size_t size);
+
+/* Says that the guest is ready, then the figures each second, for ever. */
+void report_run(void) __attribute__((noreturn));
+
+#endif
