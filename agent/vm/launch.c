@@ -115,23 +115,34 @@ static int make_dir(struct launch *l, struct drover_err *err)
 	return drover_state_text(vm, err);
 }
 
-/* What QEMU said last is why it ended. */
+/* QEMU's own complaint; what follows it is advice. */
+static const char *complaint(char *text)
+{
+	static const char name[] = "qemu-system-x86_64: ";
+	const char *found = NULL, *line;
+	char *rest = text;
+
+	while ((line = strsep(&rest, "\n"))) {
+		const char *p = strstr(line, name);
+
+		if (p && !strstr(p, "warning: "))
+			found = p + strlen(name);
+		else if (*line && !found)
+			found = line;
+	}
+	return found ? found : "it did not say why";
+}
+
 static int ended_early(const struct drover_vm *vm, struct drover_err *err)
 {
 	char path[DROVER_PATH_MAX];
 	auto_free char *text = NULL;
-	char *line;
 
 	if (drover_io_path(path, NULL, "%s/qemu.log", vm->dir) < 0 ||
-	    drover_io_read_file(path, 1U << 20, &text, NULL, NULL) < 0 || !*text)
-		return drover_err_set(err, EINVAL, "QEMU ended at once and did not say why");
-	for (line = text + strlen(text) - 1; line > text && *line == '\n'; line--)
-		*line = '\0';
-	line = strrchr(text, '\n');
-	line = line ? line + 1 : text;
-	if (strstr(line, "qemu-system-x86_64: "))
-		line = strstr(line, "qemu-system-x86_64: ") + strlen("qemu-system-x86_64: ");
-	return drover_err_set(err, EINVAL, "QEMU does not start vm %s: %.300s", vm->def.name, line);
+	    drover_io_read_file(path, 1U << 20, &text, NULL, NULL) < 0)
+		return drover_err_set(err, EINVAL, "QEMU does not start vm %s", vm->def.name);
+	return drover_err_set(err, EINVAL, "QEMU does not start vm %s: %.300s", vm->def.name,
+			      complaint(text));
 }
 
 static bool has_ended(const struct drover_vm *vm)

@@ -223,7 +223,7 @@ state_await()
 leftovers()
 {
 	on "$1" sh -c "ls -d /run/drover/vms/$2 /dev/shm/drover/$2.ram /sys/fs/cgroup/drover/vm-$2 2>/dev/null
-		pgrep -f 'guest=$2,' | sed 's/^/process /'; ls /sys/class/net | grep '^dr' ; :"
+		pgrep -f '[g]uest=$2,' | sed 's/^/process /'; ls /sys/class/net | grep '^dr' ; :"
 }
 
 # migration_id HOST: of the newest migration there.
