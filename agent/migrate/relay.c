@@ -153,6 +153,22 @@ static int carry_data(struct drover_peer *peer, int fd, uint8_t *buf, uint64_t *
 	return 0;
 }
 
+/* QEMU must not be left with a part of its state and an orderly end. */
+static int check_end(const uint8_t *body, size_t len, uint64_t bytes, struct drover_err *err)
+{
+	Drover__DeviceStateEnd *end =
+		drover_peer_unpack(&drover__device_state_end__descriptor, body, len, err);
+	int r = 0;
+
+	if (!end)
+		return -EPROTO;
+	if (end->bytes != bytes)
+		r = drover_err_set(err, EPROTO, "%llu bytes of device state came where %llu were sent",
+				   (unsigned long long)bytes, (unsigned long long)end->bytes);
+	drover__device_state_end__free_unpacked(end, NULL);
+	return r;
+}
+
 int drover_relay_receive(struct drover_peer *peer, const char *path, uint64_t *ret_bytes,
 			 struct drover_err *err)
 {
@@ -172,8 +188,12 @@ int drover_relay_receive(struct drover_peer *peer, const char *path, uint64_t *r
 
 		if (r < 0)
 			return r;
-		if (type == DROVER_FRAME_DEVICE_STATE_END)
+		if (type == DROVER_FRAME_DEVICE_STATE_END) {
+			r = check_end(body, len, bytes, err);
+			if (r < 0)
+				return r;
 			break;
+		}
 		if (type != DROVER_FRAME_DEVICE_STATE_DATA)
 			return drover_err_set(err, EPROTO,
 					      "frame type %d has no place in device state", type);
