@@ -36,7 +36,8 @@ static void *receive(void *data)
 
 	t->result = drover_ram_receive(&t->ram, t->peer, t->stream, &t->err);
 	/* As the agent does: the sender must not wait for a reader that has gone. */
-	drover_peer_interrupt(t->peer);
+	drover_peer_close(t->peer);
+	t->peer = NULL;
 	return NULL;
 }
 

@@ -136,7 +136,8 @@ static void *receive(void *data)
 	struct stream *s = data;
 
 	s->result = drover_ram_receive(&s->side->ram, s->peer, s->index, &s->err);
-	drover_peer_interrupt(s->peer);
+	drover_peer_close(s->peer);
+	s->peer = NULL;
 	return NULL;
 }
 
@@ -252,7 +253,8 @@ static void *close_in_the_middle(void *data)
 	buf = malloc(3 << 20);
 	drover_io_read(s->peer->fd, buf, 3 << 20);
 	free(buf);
-	shutdown(s->peer->fd, SHUT_RDWR);
+	drover_peer_close(s->peer);
+	s->peer = NULL;
 	return NULL;
 }
 
