@@ -103,7 +103,7 @@ TEST(take_tells_data_from_zero)
 		char kind = page % 3 == 0 || page == CODE_PAGE || page == 5 ? 'd' : 'z';
 
 		CHECK(pages.kind[page] == kind, "page %llu is '%c'", (unsigned long long)page,
-		      pages.kind[page]);
+		      pages.kind[page] ?: '-');
 	}
 	CHECK(file_blocks(&vm) == blocks, "a hole was filled");
 	session_take_all(session, &pages);
@@ -338,7 +338,7 @@ TEST(swapped_pages)
 	session_take_all(session, &pages);
 	for (page = 1024; page < 2048; page++)
 		CHECK(pages.kind[page] == 'd', "page %llu is '%c'", (unsigned long long)page,
-		      pages.kind[page]);
+		      pages.kind[page] ?: '-');
 	for (page = 1024; page < 2048; page++)
 		NEED(vm.ram[page * PAGE] == 7);
 	close(session);
