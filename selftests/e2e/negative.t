@@ -15,7 +15,7 @@ sleep 3
 
 missed=0
 for try in 1 2 3; do
-	migrate host1 reader host2 --verify --debug-no-vmm-writes
+	migrate host1 reader host2 --verify --bandwidth 10 --debug-no-vmm-writes
 	status=$?
 	[ "$status" -ne 0 ] || break
 	missed=$(figure mismatched_pages)
