@@ -8,13 +8,16 @@
 
 #include "control.pb-c.h"
 
+/* drover(8) lists them for scripts: they never change their meaning. */
 enum exit_code {
+	EXIT_HELP = -1,		/* not for the shell: main() prints the command's help */
 	EXIT_DONE = 0,
 	EXIT_REFUSED = 1,
 	EXIT_USAGE = 2,
 	EXIT_NO_AGENT = 3,
 	EXIT_CANCELLED = 4,
 	EXIT_IN_DOUBT = 5,
+	EXIT_LEFT = 130,	/* a second Ctrl-C: the migration goes on by itself */
 };
 
 /* Options that every command takes, in front of it or behind. */
@@ -38,14 +41,24 @@ struct tool_option {
 /**
  * tool_parse() - read a command's words
  * @argc, @argv: behind the command's name
- * @options: of the command; "--json" is understood besides
+ * @options: of the command; "--json" and "--help" are understood besides
  * @names, @count: out: the words that are no options, exactly @count of them
  * @usage: for the error
  *
- * Returns 0, or EXIT_USAGE after a sentence on standard error.
+ * Returns 0, EXIT_HELP, or EXIT_USAGE after a sentence on standard error.
  */
 int tool_parse(int argc, char **argv, const struct tool_option *options, const char **names,
 	       int count, const char *usage);
+
+typedef int tool_command(int argc, char **argv);
+
+struct tool_verb {
+	const char *name;
+	tool_command *run;
+};
+
+/** tool_family() - run the verb that the first word names; @verbs ends with a NULL name */
+int tool_family(const char *family, const struct tool_verb *verbs, int argc, char **argv);
 
 /** tool_fail() - "drover: SENTENCE" on standard error; returns @code */
 int tool_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -55,13 +68,13 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret);
 
 /**
  * tool_ask() - ask, and turn a refusal into its sentence
+ * @request: its version is filled in
  * @ret_reply: out: only with 0
  *
  * Returns 0, EXIT_REFUSED or EXIT_NO_AGENT.
  */
 int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply);
 
-typedef int tool_command(int argc, char **argv);
 tool_command vm_command, migrate_command, migration_command, host_command, events_command,
 	session_command;
 

@@ -1,405 +1,279 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Netlink, by libmnl. */
+/* See mailbox.h. */
 #include "mailbox.h"
 
 #include <drover.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
+#include "base/cleanup.h"
 #include "drover_tool.h"
+#include "netlink.h"
 
-/* The module gives up a little earlier. */
-#define ANSWER_SECONDS 35
-#define BUFFER (DROVER_CTL_PAYLOAD_MAX + 8192)
+#define ANSWER_MAX (64U << 20)
 
-struct mailbox {
-	struct mnl_socket *socket;
-	uint16_t family;
-	uint32_t events;	/* multicast group */
-	uint32_t sequence;
-	char buffer[BUFFER];
-};
+/* --- what went wrong, in words --- */
 
-static int table_cb(const struct nlattr *attr, void *data, int max)
+static int say(char *why, int status, const char *sentence, const char *rest)
 {
-	const struct nlattr **table = data;
-	int type = mnl_attr_get_type(attr);
-
-	if (type <= max)
-		table[type] = attr;
-	return MNL_CB_OK;
+	snprintf(why, MAILBOX_WHY, "%s%s", sentence, rest);
+	return status;
 }
 
-static int ctrl_cb(const struct nlattr *attr, void *data)
+static int explain(const struct netlink *nl, int error, char *why)
 {
-	return table_cb(attr, data, CTRL_ATTR_MAX);
-}
+	const char *sentence = nl->error[0] ? nl->error : strerror(-error);
 
-static int group_cb(const struct nlattr *attr, void *data)
-{
-	return table_cb(attr, data, CTRL_ATTR_MCAST_GRP_MAX);
-}
-
-static int drover_cb(const struct nlattr *attr, void *data)
-{
-	return table_cb(attr, data, DROVER_A_MAX);
-}
-
-static int session_cb(const struct nlattr *attr, void *data)
-{
-	return table_cb(attr, data, DROVER_A_SESSION_MAX);
-}
-
-static struct nlmsghdr *begin(struct mailbox *m, char *buffer, uint16_t type, uint16_t flags,
-			      uint8_t command, uint8_t version)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
-	struct genlmsghdr *genl;
-
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
-	nlh->nlmsg_seq = ++m->sequence;
-	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
-	genl->cmd = command;
-	genl->version = version;
-	return nlh;
-}
-
-/* Takes the sentence out of an error message; returns minus its errno. */
-static int error_of(const struct nlmsghdr *nlh, const char **ret_sentence)
-{
-	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-	unsigned int skip = sizeof(*e);
-	const struct nlattr *attr;
-
-	*ret_sentence = NULL;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-		skip += mnl_nlmsg_get_payload_len(&e->msg);
-	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
-		mnl_attr_for_each(attr, nlh, skip)
-			if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
-				*ret_sentence = mnl_attr_get_str(attr);
-	return e->error;
-}
-
-static void take_groups(struct mailbox *m, const struct nlattr *groups)
-{
-	const struct nlattr *group;
-
-	mnl_attr_for_each_nested(group, groups) {
-		const struct nlattr *t[CTRL_ATTR_MCAST_GRP_MAX + 1] = { 0 };
-
-		mnl_attr_parse_nested(group, group_cb, t);
-		if (t[CTRL_ATTR_MCAST_GRP_NAME] && t[CTRL_ATTR_MCAST_GRP_ID] &&
-		    !strcmp(mnl_attr_get_str(t[CTRL_ATTR_MCAST_GRP_NAME]), DROVER_GENL_GROUP_EVENTS))
-			m->events = mnl_attr_get_u32(t[CTRL_ATTR_MCAST_GRP_ID]);
+	if (!nl->socket)
+		return say(why, EXIT_NO_AGENT, "netlink is not to be had: ", sentence);
+	if (!nl->family && error == -ENOENT)
+		return say(why, EXIT_NO_AGENT,
+			   "the kernel module drover is not loaded; try: modprobe drover", "");
+	switch (error) {
+	case -EPERM:
+		return say(why, EXIT_REFUSED, "this needs CAP_NET_ADMIN; run drover as root",
+			   "");
+	case -ECONNREFUSED:
+		return say(why, EXIT_NO_AGENT, sentence,
+			   "; start droverd, e.g. by: systemctl start droverd");
+	case -ETIMEDOUT:
+		return say(why, EXIT_NO_AGENT, "droverd did not answer in time", "");
+	case -EMSGSIZE:
+		return say(why, EXIT_REFUSED, "the request is too long", "");
 	}
+	return say(why, EXIT_REFUSED, sentence, "");
 }
 
-static int find_family(struct mailbox *m)
-{
-	const struct nlattr *t[CTRL_ATTR_MAX + 1] = { 0 };
-	struct nlmsghdr *nlh = begin(m, m->buffer, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, 1);
-	ssize_t n;
-
-	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, DROVER_GENL_NAME);
-	if (mnl_socket_sendto(m->socket, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(m->socket, m->buffer, sizeof(m->buffer));
-	if (n < 0)
-		return -errno;
-	nlh = (struct nlmsghdr *)m->buffer;
-	if (!mnl_nlmsg_ok(nlh, n) || nlh->nlmsg_type == NLMSG_ERROR)
-		return -ENOENT;
-	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), ctrl_cb, t);
-	if (!t[CTRL_ATTR_FAMILY_ID])
-		return -ENOENT;
-	m->family = mnl_attr_get_u16(t[CTRL_ATTR_FAMILY_ID]);
-	if (t[CTRL_ATTR_MCAST_GROUPS])
-		take_groups(m, t[CTRL_ATTR_MCAST_GROUPS]);
-	return 0;
-}
-
-static void mailbox_close(struct mailbox *m)
-{
-	if (m && m->socket)
-		mnl_socket_close(m->socket);
-	free(m);
-}
-
-static struct mailbox *mailbox_open(void)
-{
-	struct mailbox *m = calloc(1, sizeof(*m));
-	int on = 1;
-
-	if (!m || !(m->socket = mnl_socket_open(NETLINK_GENERIC)) ||
-	    mnl_socket_bind(m->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		tool_fail(0, "cannot open netlink: %s", strerror(errno));
-		mailbox_close(m);
-		return NULL;
-	}
-	mnl_socket_setsockopt(m->socket, NETLINK_EXT_ACK, &on, sizeof(on));
-	if (find_family(m) < 0) {
-		tool_fail(0, "the kernel module is not loaded; try: modprobe drover");
-		mailbox_close(m);
-		return NULL;
-	}
-	return m;
-}
-
-static void say_refusal(const struct nlmsghdr *nlh)
-{
-	const char *sentence;
-	int e = -error_of(nlh, &sentence);
-
-	if (sentence)
-		tool_fail(0, "%s", sentence);
-	else if (e == EPERM)
-		tool_fail(0, "only root (CAP_NET_ADMIN) may ask droverd");
-	else
-		tool_fail(0, "drover.ko refused the request: %s", strerror(e));
-}
-
-/* --- a request and its answer --- */
-
-static int send_request(struct mailbox *m, const Drover__ControlRequest *request)
-{
-	size_t len = drover__control_request__get_packed_size(request);
-	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
-	uint8_t *payload = malloc(len + 1);
-	struct nlmsghdr *nlh;
-	ssize_t n;
-
-	if (!payload || len > DROVER_CTL_PAYLOAD_MAX) {
-		free(payload);
-		return tool_fail(-1, "the request is too long");
-	}
-	drover__control_request__pack(request, payload);
-	nlh = begin(m, m->buffer, m->family, 0, DROVER_CMD_CTL_REQUEST, DROVER_GENL_VERSION);
-	mnl_attr_put(nlh, DROVER_A_PAYLOAD, len, payload);
-	free(payload);
-	setsockopt(mnl_socket_get_fd(m->socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	n = mnl_socket_sendto(m->socket, nlh, nlh->nlmsg_len);
-	return n < 0 ? tool_fail(-1, "netlink: %s", strerror(errno)) : 0;
-}
-
-/* Receives one message; NULL after a sentence. Acknowledgements are passed over. */
-static const struct nlmsghdr *receive(struct mailbox *m)
-{
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(m->socket, m->buffer, sizeof(m->buffer));
-		const struct nlmsghdr *nlh = (const struct nlmsghdr *)m->buffer;
-		const char *sentence;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			tool_fail(0, errno == EAGAIN ? "droverd did not answer in time"
-						     : "netlink: an answer was lost");
-			return NULL;
-		}
-		if (!mnl_nlmsg_ok(nlh, n))
-			continue;
-		if (nlh->nlmsg_type != NLMSG_ERROR)
-			return nlh;
-		if (error_of(nlh, &sentence) == 0)
-			continue;
-		say_refusal(nlh);
-		return NULL;
-	}
-}
+/* --- requests --- */
 
 struct answer {
-	uint8_t *data;
+	uint32_t seq;
+	uint8_t *bytes;
 	size_t len;
-	bool whole;
+	char error[256];
 };
 
-static int take_part(struct answer *answer, const struct nlmsghdr *nlh)
+static bool append(struct answer *answer, const void *bytes, size_t len)
 {
-	const struct nlattr *t[DROVER_A_MAX + 1] = { 0 };
-	size_t n;
-	uint8_t *more;
+	uint8_t *p = answer->len + len <= ANSWER_MAX ? realloc(answer->bytes, answer->len + len + 1)
+						     : NULL;
 
-	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), drover_cb, t);
-	if (t[DROVER_A_ERROR])
-		return tool_fail(-1, "%s", mnl_attr_get_str(t[DROVER_A_ERROR]));
-	n = t[DROVER_A_PAYLOAD] ? mnl_attr_get_payload_len(t[DROVER_A_PAYLOAD]) : 0;
-	more = realloc(answer->data, answer->len + n + 1);
-	if (!more)
-		return tool_fail(-1, "out of memory");
-	if (n)
-		memcpy(more + answer->len, mnl_attr_get_payload(t[DROVER_A_PAYLOAD]), n);
-	answer->data = more;
-	answer->len += n;
-	answer->whole = !t[DROVER_A_MORE];
-	return 0;
+	if (!p)
+		return false;
+	memcpy(p + answer->len, bytes, len);
+	answer->bytes = p;
+	answer->len += len;
+	return true;
 }
 
-static bool is_reply(const struct mailbox *m, const struct nlmsghdr *nlh)
+static int on_reply(const struct nlmsghdr *message, void *data)
 {
-	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	const struct genlmsghdr *header = mnl_nlmsg_get_payload(message);
+	struct answer *answer = data;
+	const struct nlattr *attr;
+	bool more = false, ok = true;
 
-	return nlh->nlmsg_type == m->family && genl->cmd == DROVER_CMD_CTL_REPLY;
+	if (message->nlmsg_seq != answer->seq || header->cmd != DROVER_CMD_CTL_REPLY)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		switch (mnl_attr_get_type(attr)) {
+		case DROVER_A_PAYLOAD:
+			ok = append(answer, mnl_attr_get_payload(attr),
+				    mnl_attr_get_payload_len(attr));
+			break;
+		case DROVER_A_MORE:
+			more = true;
+			break;
+		case DROVER_A_ERROR:
+			snprintf(answer->error, sizeof(answer->error), "%.*s",
+				 (int)mnl_attr_get_payload_len(attr), mnl_attr_get_str(attr));
+			return MNL_CB_STOP;
+		}
+	}
+	if (!ok) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	return more ? MNL_CB_OK : MNL_CB_STOP;
 }
 
-Drover__ControlReply *mailbox_ask(Drover__ControlRequest *request)
+static int exchange(struct netlink *nl, const Drover__ControlRequest *request,
+		    struct answer *answer)
 {
-	struct mailbox *m = mailbox_open();
-	Drover__ControlReply *reply = NULL;
+	size_t len = drover__control_request__get_packed_size(request);
+	auto_free uint8_t *bytes = malloc(len + 1);
+	int ret = netlink_open(nl);
+
+	if (ret < 0 || !bytes)
+		return ret < 0 ? ret : -ENOMEM;
+	drover__control_request__pack(request, bytes);
+	ret = netlink_send(nl, DROVER_CMD_CTL_REQUEST, 0, DROVER_A_PAYLOAD, bytes, len);
+	answer->seq = nl->seq;
+	return ret < 0 ? ret : netlink_receive(nl, on_reply, answer);
+}
+
+int mailbox_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply,
+		       char why[MAILBOX_WHY])
+{
 	struct answer answer = { 0 };
-	int r;
+	struct netlink nl;
+	int status = EXIT_DONE, ret;
 
-	if (!m)
-		return NULL;
 	request->version = 1;
-	r = send_request(m, request);
-	while (r == 0 && !answer.whole) {
-		const struct nlmsghdr *nlh = receive(m);
-
-		if (!nlh)
-			r = -1;
-		else if (is_reply(m, nlh))
-			r = take_part(&answer, nlh);
+	ret = exchange(&nl, request, &answer);
+	if (ret < 0) {
+		status = explain(&nl, ret, why);
+	} else if (answer.error[0]) {
+		status = say(why, EXIT_NO_AGENT, "no answer from droverd: ",
+			     answer.error);
+	} else {
+		*ret_reply = drover__control_reply__unpack(NULL, answer.len, answer.bytes);
+		if (!*ret_reply)
+			status = say(why, EXIT_REFUSED, "droverd's answer cannot be read", "");
 	}
-	if (r == 0) {
-		reply = drover__control_reply__unpack(NULL, answer.len, answer.data);
-		if (!reply)
-			tool_fail(0, "the answer of droverd cannot be read");
-	}
-	free(answer.data);
-	mailbox_close(m);
-	return reply;
-}
-
-/* --- events --- */
-
-static int hand_on(const struct nlmsghdr *nlh, int (*event)(const Drover__Event *event))
-{
-	const struct nlattr *t[DROVER_A_MAX + 1] = { 0 };
-	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
-	Drover__Event *e;
-	int r;
-
-	if (genl->cmd != DROVER_CMD_CTL_EVENT)
-		return 0;
-	mnl_attr_parse(nlh, sizeof(*genl), drover_cb, t);
-	if (!t[DROVER_A_PAYLOAD])
-		return 0;
-	e = drover__event__unpack(NULL, mnl_attr_get_payload_len(t[DROVER_A_PAYLOAD]),
-				  mnl_attr_get_payload(t[DROVER_A_PAYLOAD]));
-	if (!e)
-		return 0;
-	r = event(e);
-	drover__event__free_unpacked(e, NULL);
-	return r;
-}
-
-int mailbox_follow(int (*event)(const Drover__Event *event))
-{
-	struct mailbox *m = mailbox_open();
-	int r = 0;
-
-	if (!m)
-		return EXIT_NO_AGENT;
-	if (mnl_socket_setsockopt(m->socket, NETLINK_ADD_MEMBERSHIP, &m->events,
-				  sizeof(m->events)) < 0)
-		r = tool_fail(EXIT_NO_AGENT, "events cannot be followed: %s", strerror(errno));
-	while (r == 0) {
-		const struct nlmsghdr *nlh = receive(m);
-
-		r = nlh ? hand_on(nlh, event) : EXIT_NO_AGENT;
-	}
-	mailbox_close(m);
-	return r;
+	free(answer.bytes);
+	netlink_close(&nl);
+	return status;
 }
 
 /* --- sessions --- */
 
-static const char *state_word(uint32_t state)
+static uint64_t number(const struct nlattr *attr)
 {
-	static const char *const words[] = { "unspecified", "created", "started", "stopped",
-					     "dead", "closed" };
-
-	return state < sizeof(words) / sizeof(*words) ? words[state] : "unknown";
+	if (mnl_attr_get_payload_len(attr) == sizeof(uint64_t))
+		return mnl_attr_get_u64(attr);
+	return mnl_attr_get_payload_len(attr) == sizeof(uint32_t) ? mnl_attr_get_u32(attr) : 0;
 }
 
-static void put_number(json_t *o, const char *key, const struct nlattr *attr)
+static void read_session(const struct nlattr *nest, struct session_info *session)
 {
-	if (attr)
-		json_object_set_new(o, key,
-				    json_integer(mnl_attr_get_payload_len(attr) == 8
-							 ? (json_int_t)mnl_attr_get_u64(attr)
-							 : (json_int_t)mnl_attr_get_u32(attr)));
-}
-
-static int session_to_json(const struct nlmsghdr *nlh, void *data)
-{
-	static const struct {
-		const char *key;
-		int attr;
-	} numbers[] = {
-		{ "id", DROVER_A_SESSION_ID },
-		{ "pid", DROVER_A_SESSION_PID },
-		{ "ram_pages", DROVER_A_SESSION_RAM_PAGES },
-		{ "harvests", DROVER_A_SESSION_HARVESTS },
-		{ "log_pages", DROVER_A_SESSION_LOG_PAGES },
-		{ "vmm_pages", DROVER_A_SESSION_VMM_PAGES },
-		{ "kept_pages", DROVER_A_SESSION_KEPT_PAGES },
-		{ "sent_pages", DROVER_A_SESSION_SENT_PAGES },
-		{ "zero_pages", DROVER_A_SESSION_ZERO_PAGES },
-		{ "sent_bytes", DROVER_A_SESSION_SENT_BYTES },
+	uint64_t *const numbers[DROVER_A_SESSION_MAX + 1] = {
+		[DROVER_A_SESSION_ID] = &session->id,
+		[DROVER_A_SESSION_RAM_PAGES] = &session->ram_pages,
+		[DROVER_A_SESSION_HARVESTS] = &session->harvests,
+		[DROVER_A_SESSION_LOG_PAGES] = &session->log_pages,
+		[DROVER_A_SESSION_VMM_PAGES] = &session->vmm_pages,
+		[DROVER_A_SESSION_KEPT_PAGES] = &session->kept_pages,
+		[DROVER_A_SESSION_SENT_PAGES] = &session->sent_pages,
+		[DROVER_A_SESSION_ZERO_PAGES] = &session->zero_pages,
+		[DROVER_A_SESSION_SENT_BYTES] = &session->sent_bytes,
 	};
-	const struct nlattr *t[DROVER_A_MAX + 1] = { 0 }, *s[DROVER_A_SESSION_MAX + 1] = { 0 };
-	json_t *o;
+	const struct nlattr *attr;
 
-	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), drover_cb, t);
-	if (!t[DROVER_A_SESSION])
-		return MNL_CB_OK;
-	mnl_attr_parse_nested(t[DROVER_A_SESSION], session_cb, s);
-	o = json_object();
-	if (s[DROVER_A_SESSION_NAME])
-		json_object_set_new(o, "name",
-				    json_string(mnl_attr_get_str(s[DROVER_A_SESSION_NAME])));
-	if (s[DROVER_A_SESSION_STATE])
-		json_object_set_new(o, "state", json_string(state_word(mnl_attr_get_u32(
-							s[DROVER_A_SESSION_STATE]))));
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		put_number(o, numbers[i].key, s[numbers[i].attr]);
-	json_array_append_new(data, o);
+	mnl_attr_for_each_nested(attr, nest) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == DROVER_A_SESSION_NAME)
+			snprintf(session->name, sizeof(session->name), "%.*s",
+				 (int)mnl_attr_get_payload_len(attr), mnl_attr_get_str(attr));
+		else if (type == DROVER_A_SESSION_STATE)
+			session->state = number(attr);
+		else if (type == DROVER_A_SESSION_PID)
+			session->pid = number(attr);
+		else if (type <= DROVER_A_SESSION_MAX && numbers[type])
+			*numbers[type] = number(attr);
+	}
+}
+
+struct each {
+	void (*call)(void *data, const struct session_info *session);
+	void *data;
+};
+
+static int on_session(const struct nlmsghdr *message, void *data)
+{
+	const struct nlattr *attr;
+	struct each *each = data;
+
+	mnl_attr_for_each(attr, message, sizeof(struct genlmsghdr)) {
+		struct session_info session = { 0 };
+
+		if (mnl_attr_get_type(attr) != DROVER_A_SESSION)
+			continue;
+		read_session(attr, &session);
+		each->call(each->data, &session);
+	}
 	return MNL_CB_OK;
 }
 
-json_t *mailbox_sessions(void)
+int mailbox_sessions(void (*each)(void *data, const struct session_info *session),
+			    void *data, char why[MAILBOX_WHY])
 {
-	struct mailbox *m = mailbox_open();
-	json_t *list = json_array();
-	struct nlmsghdr *nlh;
-	int r = 1;
+	struct each e = { each, data };
+	struct netlink nl;
+	int status = EXIT_DONE, ret = netlink_open(&nl);
 
-	if (!m || !list)
-		goto err;
-	nlh = begin(m, m->buffer, m->family, NLM_F_DUMP, DROVER_CMD_SESSION_GET,
-		    DROVER_GENL_VERSION);
-	if (mnl_socket_sendto(m->socket, nlh, nlh->nlmsg_len) < 0)
-		r = -1;
-	while (r > 0) {
-		ssize_t n = mnl_socket_recvfrom(m->socket, m->buffer, sizeof(m->buffer));
+	if (ret == 0)
+		ret = netlink_send(&nl, DROVER_CMD_SESSION_GET, NLM_F_DUMP, 0, NULL, 0);
+	if (ret == 0)
+		ret = netlink_receive(&nl, on_session, &e);
+	if (ret < 0)
+		status = explain(&nl, ret, why);
+	netlink_close(&nl);
+	return status;
+}
 
-		r = n < 0 ? -1 : mnl_cb_run(m->buffer, n, 0, 0, session_to_json, list);
+/* --- events --- */
+
+static void hear(const struct mailbox_listener *listener, const struct nlattr *payload)
+{
+	Drover__Event *event = drover__event__unpack(NULL, mnl_attr_get_payload_len(payload),
+						     mnl_attr_get_payload(payload));
+
+	if (!event)
+		return;
+	listener->event(listener->data, event);
+	drover__event__free_unpacked(event, NULL);
+}
+
+static int on_event(const struct nlmsghdr *message, void *data)
+{
+	const struct genlmsghdr *header = mnl_nlmsg_get_payload(message);
+	const struct mailbox_listener *listener = data;
+	struct each each = { listener->session, listener->data };
+	const struct nlattr *attr;
+
+	if (header->cmd == DROVER_CMD_SESSION_EVENT)
+		return on_session(message, &each);
+	if (header->cmd != DROVER_CMD_CTL_EVENT)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*header))
+		if (mnl_attr_get_type(attr) == DROVER_A_PAYLOAD)
+			hear(listener, attr);
+	return MNL_CB_OK;
+}
+
+/* A group that is gone falls silent for ever: look from time to time whether it is. */
+static bool is_there(const struct netlink *nl)
+{
+	struct netlink other;
+	bool same = netlink_open(&other) == 0 && other.group == nl->group;
+
+	netlink_close(&other);
+	return same;
+}
+
+int mailbox_follow(const struct mailbox_listener *listener, char why[MAILBOX_WHY])
+{
+	struct netlink nl;
+	int status, ret = netlink_open(&nl);
+
+	if (ret == 0)
+		ret = netlink_join(&nl);
+	while (ret == 0) {
+		ret = netlink_receive(&nl, on_event, (void *)listener);
+		if (ret == -ENOBUFS)
+			listener->lost(listener->data);
+		if (ret == -ENOBUFS || (ret == -ETIMEDOUT && is_there(&nl)))
+			ret = 0;
 	}
-	if (r == 0) {
-		mailbox_close(m);
-		return list;
-	}
-	tool_fail(0, "the sessions cannot be listed: %s", strerror(errno));
-err:
-	json_decref(list);
-	mailbox_close(m);
-	return NULL;
+	status = ret == -ETIMEDOUT ? say(why, EXIT_NO_AGENT,
+					 "the kernel module drover was unloaded", "")
+				   : explain(&nl, ret, why);
+	netlink_close(&nl);
+	return status;
 }

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* drover: what administrators type. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "drover_tool.h"
-#include "mailbox.h"
-
-bool tool_json;
+#include "output.h"
 
 static tool_command help_command, version_command;
 
@@ -18,40 +15,44 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{ "vm", vm_command, "start, stop, list and show VMs",
-	  "drover vm start NAME [--force]\n"
-	  "drover vm stop NAME [--force] [--timeout SECONDS]\n"
-	  "drover vm list\n"
-	  "drover vm show NAME\n" },
+	  "drover vm start NAME [--force]          start a VM from its definition file\n"
+	  "  --force             even if the host that it was moved to cannot be asked\n"
+	  "drover vm stop NAME [--force] [--timeout SECONDS]   ask a VM to power off\n"
+	  "  --force             end it at once\n"
+	  "  --timeout SECONDS   wait 1 to 25 seconds for its end, by default 20\n"
+	  "drover vm list                          VMs that run or are defined here\n"
+	  "drover vm show NAME                     all that is known of one\n" },
 	{ "migrate", migrate_command, "move a running VM to another host",
-	  "drover migrate VM --to HOST [--verify] [--downtime-limit MS] [--bandwidth MIB]\n"
-	  "               [--streams N] [--detach]\n" },
+	  "drover migrate VM --to HOST [OPTION…]   move a VM that runs here, and show it\n"
+	  "  --to HOST           a peer of drover.conf\n"
+	  "  --verify            compare all pages while the VM is paused\n"
+	  "  --downtime-limit MS longest blackout to aim at, 1 to 3600000 ms\n"
+	  "  --bandwidth MIB     at most 1 to 1000000 MiB/s\n"
+	  "  --streams N         1 to 16 connections for pages\n"
+	  "  --detach            do not wait for the end\n"
+	  "Ctrl-C cancels it; pressed once more it leaves the migration to itself.\n" },
 	{ "migration", migration_command, "list, show, cancel and resolve migrations",
-	  "drover migration list\n"
-	  "drover migration show ID\n"
-	  "drover migration cancel ID\n"
-	  "drover migration resolve ID [--source | --target]\n" },
+	  "drover migration list                   migrations from this host and to it\n"
+	  "drover migration show ID                one, with its rounds\n"
+	  "drover migration cancel ID              end it; the VM stays on its source\n"
+	  "drover migration resolve ID [--source | --target]   settle one that is in doubt\n"
+	  "  without an option   ask the target once more\n"
+	  "  --source            the VM will never run on the target: resume it here\n"
+	  "  --target            the VM runs on the target: end it here\n" },
 	{ "host", host_command, "list and show hosts",
-	  "drover host list\n"
-	  "drover host show NAME\n" },
-	{ "events", events_command, "follow what happens on this host", "drover events\n" },
-	{ "session", session_command, "list the VMs that drover.ko tracks", "drover session list\n" },
-	{ "version", version_command, "print the version", "drover version\n" },
-	{ "help", help_command, "explain a command", "drover help [COMMAND]\n" },
+	  "drover host list                        this host and its peers\n"
+	  "drover host show NAME                   all that is known of one\n" },
+	{ "events", events_command, "follow what happens on this host",
+	  "drover events                           a line for each event, until Ctrl-C\n" },
+	{ "session", session_command, "list the VMs that drover.ko tracks",
+	  "drover session list                     asks the module alone, not droverd\n" },
+	{ "version", version_command, "print the version",
+	  "drover version                          print the version of drover\n" },
+	{ "help", help_command, "explain a command",
+	  "drover help [COMMAND]                   list the commands, or explain one\n" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
-
-int tool_fail(int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("drover: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return code;
-}
 
 static void list_commands(FILE *out)
 {
@@ -61,58 +62,83 @@ static void list_commands(FILE *out)
 	fputs("\ndrover help COMMAND shows its words; drover(8) tells everything.\n", out);
 }
 
+static size_t find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < COMMANDS && strcmp(name, commands[i].name))
+		i++;
+	return i;
+}
+
+static int unknown(const char *name)
+{
+	return tool_fail(EXIT_USAGE, "there is no command \"%s\"; drover help lists them", name);
+}
+
+static int explain(size_t command)
+{
+	fputs(commands[command].usage, stdout);
+	puts("  --json              (every command) write JSON");
+	return EXIT_DONE;
+}
+
+/* "help vm start" is "help vm". */
 static int help_command(int argc, char **argv)
 {
-	if (argc == 0) {
-		list_commands(stdout);
-		return EXIT_DONE;
-	}
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (argc == 1 && !strcmp(argv[0], commands[i].name)) {
-			fputs(commands[i].usage, stdout);
-			return EXIT_DONE;
-		}
-	}
-	return tool_fail(EXIT_USAGE, "there is no command \"%s\"; drover help lists them", argv[0]);
+	size_t i = argc > 0 ? find(argv[0]) : 0;
+
+	if (argc > 0 && argv[0][0] != '-')
+		return i < COMMANDS ? explain(i) : unknown(argv[0]);
+	list_commands(stdout);
+	return EXIT_DONE;
 }
 
 static int version_command(int argc, char **argv)
 {
-	const char *none[1];
-	int r = tool_parse(argc, argv, NULL, none, 0, "drover version");
+	int r = tool_parse(argc, argv, NULL, NULL, 0, "drover version");
 
 	if (r)
 		return r;
 	if (tool_json)
-		puts("{\"version\": \"" DROVER_VERSION "\"}");
+		output_print(stdout, json_pack("{ss}", "version", DROVER_VERSION));
 	else
 		puts("drover " DROVER_VERSION);
 	return EXIT_DONE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-	int i = 1;
+	size_t command;
+	int i = 1, r;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (!strcmp(argv[i], "--json")) {
+		if (!strcmp(argv[i], "--json"))
 			tool_json = true;
-		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			list_commands(stdout);
-			return EXIT_DONE;
-		} else if (!strcmp(argv[i], "--version")) {
-			return version_command(0, NULL);
-		} else {
-			return tool_fail(EXIT_USAGE, "unknown option %s; drover help lists the commands",
+		else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return help_command(0, NULL);
+		else if (!strcmp(argv[i], "--version") || !strcmp(argv[i], "-V"))
+			return version_command(argc - i - 1, argv + i + 1);
+		else
+			return tool_fail(EXIT_USAGE,
+					 "unknown option %s; drover help lists the commands",
 					 argv[i]);
-		}
 	}
-	if (i == argc) {
-		list_commands(stderr);
-		return EXIT_USAGE;
-	}
-	for (size_t c = 0; c < COMMANDS; c++)
-		if (!strcmp(argv[i], commands[c].name))
-			return commands[c].run(argc - i - 1, argv + i + 1);
-	return tool_fail(EXIT_USAGE, "there is no command \"%s\"; drover help lists them", argv[i]);
+	if (i == argc)
+		return tool_fail(EXIT_USAGE, "a command is missing; drover help lists them");
+	command = find(argv[i]);
+	if (command == COMMANDS)
+		return unknown(argv[i]);
+	r = commands[command].run(argc - i - 1, argv + i + 1);
+	return r == EXIT_HELP ? explain(command) : r;
+}
+
+int main(int argc, char **argv)
+{
+	int r = run(argc, argv);
+
+	/* Output that got lost is a failure, whatever else went well. */
+	if ((fflush(stdout) || ferror(stdout)) && r == EXIT_DONE)
+		r = tool_fail(EXIT_REFUSED, "standard output cannot be written");
+	return r;
 }

@@ -1,52 +1,111 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* drover migrate */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "drover_tool.h"
+#include "mailbox.h"
 #include "output.h"
 #include "progress.h"
 
-#define POLL_MS 250
+#define POLL_MS	   250
+#define RESTART_MS 5000
 #define USAGE                                                                            \
 	"drover migrate VM --to HOST [--verify] [--downtime-limit MS] [--bandwidth MIB] " \
 	"[--streams N] [--detach]"
 
+static const struct timespec nap = { .tv_nsec = POLL_MS * 1000000 };
 static volatile sig_atomic_t interrupts;
 
+/* Whoever insists is let go at once, even while droverd keeps us waiting. */
 static void on_interrupt(int number)
 {
-	interrupts++;
+	static const char words[] = "\ndrover: the migration is left to itself\n";
+
+	if (++interrupts < 2)
+		return;
+	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+		_exit(EXIT_LEFT);
+	_exit(EXIT_LEFT);
 }
 
-/* How the migration stands; the caller frees the reply. */
-static int look(uint64_t id, Drover__ControlReply **ret_reply)
+/* --- the live line --- */
+
+struct view {
+	bool tty;
+	size_t rounds;	/* told so far */
+};
+
+static void clear(const struct view *view)
+{
+	if (view->tty)
+		fputs("\r\033[K", stderr);
+}
+
+/* On a terminal one line that changes; elsewhere a line for each round that has ended. */
+static void draw(struct view *view, const Drover__MigrationInfo *m)
+{
+	struct winsize size = { 0 };
+	char line[256];
+
+	for (; !view->tty && view->rounds < m->n_rounds; view->rounds++) {
+		progress_round(m->rounds[view->rounds], line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
+	if (!view->tty || progress_ended(m))
+		return;
+	progress_line(m, line, sizeof(line));
+	/* A line that wraps cannot be drawn over. */
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
+	    size.ws_col <= sizeof(line))
+		line[size.ws_col - 1] = '\0';
+	fprintf(stderr, "\r\033[K%s", line);
+}
+
+/* --- following --- */
+
+/* How the migration stands; a droverd that is just being restarted gets a little time. */
+static int look(const struct view *view, uint64_t id, Drover__ControlReply **ret_reply)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__MigrationShow verb = DROVER__MIGRATION_SHOW__INIT;
-	int r;
+	Drover__ControlReply *reply = NULL;
+	char why[MAILBOX_WHY];
+	int r = EXIT_NO_AGENT;
 
 	verb.id = id;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_MIGRATION_SHOW;
 	request.migration_show = &verb;
-	r = tool_ask(&request, ret_reply);
-	if (r == 0 && !(*ret_reply)->n_migrations) {
-		drover__control_reply__free_unpacked(*ret_reply, NULL);
-		r = tool_fail(EXIT_REFUSED, "the migration is no longer known");
+	for (int i = 0; r == EXIT_NO_AGENT && i <= RESTART_MS / POLL_MS; i++) {
+		if (i)
+			nanosleep(&nap, NULL);
+		r = mailbox_ask(&request, &reply, why);
 	}
-	return r;
+	if (r == 0 && !reply->code && reply->n_migrations) {
+		*ret_reply = reply;
+		return 0;
+	}
+	clear(view);
+	if (r)
+		return tool_fail(r, "migration %" PRIu64 " is out of sight: %s", id, why);
+	tool_fail(EXIT_REFUSED, "%s", *reply->error ? reply->error : "the migration is not known");
+	drover__control_reply__free_unpacked(reply, NULL);
+	return EXIT_REFUSED;
 }
 
-static void cancel(uint64_t id)
+static void cancel(const struct view *view, uint64_t id)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__MigrationCancel verb = DROVER__MIGRATION_CANCEL__INIT;
 	Drover__ControlReply *reply;
 
-	fputs("\ndrover: cancelling; press Ctrl-C again to leave it to itself\n", stderr);
+	clear(view);
+	tool_fail(0, "cancelling migration %" PRIu64 "; Ctrl-C once more leaves it to itself", id);
 	verb.id = id;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_MIGRATION_CANCEL;
 	request.migration_cancel = &verb;
@@ -54,32 +113,18 @@ static void cancel(uint64_t id)
 		drover__control_reply__free_unpacked(reply, NULL);
 }
 
-/* On a terminal one line that changes; elsewhere a line per round. */
-static void draw(const Drover__MigrationInfo *m, size_t *rounds)
+static int report(const struct view *view, const Drover__MigrationInfo *m)
 {
-	bool tty = isatty(STDERR_FILENO);
-	char line[256];
-
-	if (!tty && m->n_rounds == *rounds)
-		return;
-	*rounds = m->n_rounds;
-	progress_line(m, line, sizeof(line));
-	fprintf(stderr, tty ? "\r\033[K%s" : "%s\n", line);
-	fflush(stderr);
-}
-
-static int report(const Drover__MigrationInfo *m)
-{
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	clear(view);
 	if (tool_json) {
 		output_print(stdout, output_json(&m->base));
 	} else {
 		progress_rounds(stdout, m);
 		progress_summary(stdout, m);
 	}
+	fflush(stdout);
 	if (m->state == DROVER__MIGRATION_STATE__MIGRATION_STATE_IN_DOUBT)
-		tool_fail(0, "%s; see drover migration resolve", m->error);
+		tool_fail(0, "%s; drover migration resolve %" PRIu64 " settles it", m->error, m->id);
 	else if (*m->error)
 		tool_fail(0, "%s", m->error);
 	return progress_exit(m);
@@ -87,34 +132,28 @@ static int report(const Drover__MigrationInfo *m)
 
 static int follow(uint64_t id)
 {
-	const struct timespec nap = { .tv_nsec = POLL_MS * 1000000 };
-	struct sigaction action = { .sa_handler = on_interrupt };
-	Drover__ControlReply *reply;
-	size_t rounds = 0;
-	int cancelled = 0, r;
+	struct view view = { .tty = isatty(STDERR_FILENO) };
+	Drover__ControlReply *reply = NULL;
+	bool cancelled = false;
+	int r;
 
-	sigaction(SIGINT, &action, NULL);
 	for (;;) {
 		const Drover__MigrationInfo *m;
 
-		r = look(id, &reply);
+		r = look(&view, id, &reply);
 		if (r)
 			return r;
 		m = reply->migrations[0];
-		if (progress_ended(m) ||
-		    m->state == DROVER__MIGRATION_STATE__MIGRATION_STATE_IN_DOUBT) {
-			r = report(m);
+		draw(&view, m);
+		if (progress_ended(m)) {
+			r = report(&view, m);
 			drover__control_reply__free_unpacked(reply, NULL);
 			return r;
 		}
-		draw(m, &rounds);
 		drover__control_reply__free_unpacked(reply, NULL);
-		if (interrupts > 1)
-			return tool_fail(EXIT_CANCELLED, "migration %llu goes on by itself",
-					 (unsigned long long)id);
-		if (interrupts > cancelled) {
-			cancelled = 1;
-			cancel(id);
+		if (interrupts && !cancelled) {
+			cancelled = true;
+			cancel(&view, id);
 		}
 		nanosleep(&nap, NULL);
 	}
@@ -123,20 +162,28 @@ static int follow(uint64_t id)
 static int begin(Drover__Migrate *verb, bool detach)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
+	struct sigaction action = { .sa_handler = on_interrupt };
 	Drover__ControlReply *reply;
 	uint64_t id;
 	int r;
 
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_MIGRATE;
 	request.migrate = verb;
+	/* A Ctrl-C from now on must not leave a migration behind that nobody knows of. */
+	if (!detach)
+		sigaction(SIGINT, &action, NULL);
 	r = tool_ask(&request, &reply);
 	if (r)
 		return r;
-	id = reply->n_migrations ? reply->migrations[0]->id : 0;
+	if (!reply->n_migrations) {
+		drover__control_reply__free_unpacked(reply, NULL);
+		return tool_fail(EXIT_REFUSED, "droverd did not say which migration it began");
+	}
+	id = reply->migrations[0]->id;
 	if (detach && tool_json)
 		output_print(stdout, output_json(&reply->migrations[0]->base));
 	else if (detach)
-		printf("migration %llu\n", (unsigned long long)id);
+		printf("migration %" PRIu64 "\n", id);
 	drover__control_reply__free_unpacked(reply, NULL);
 	return detach ? EXIT_DONE : follow(id);
 }

@@ -1,34 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* drover migration */
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "drover_tool.h"
 #include "output.h"
 #include "progress.h"
-
-static void print_list(const Drover__ControlReply *reply)
-{
-	static const char *const headings[] = { ">ID", "VM", "FROM", "TO", "STATE", ">TIME",
-						">BLACKOUT", ">WIRE" };
-	struct output_table t = { .columns = 8, .headings = headings };
-
-	for (size_t i = 0; i < reply->n_migrations; i++) {
-		const Drover__MigrationInfo *m = reply->migrations[i];
-		char id[32], state[32], time[32], blackout[32], wire[32];
-
-		snprintf(id, sizeof(id), "%" PRIu64, m->id);
-		output_row(&t, (const char *const[]){
-			id, m->vm, m->source, m->target,
-			output_state(&drover__migration_state__descriptor, m->state, state,
-				     sizeof(state)),
-			output_time(m->total_us, time),
-			m->blackout_us ? output_time(m->blackout_us, blackout) : "",
-			output_bytes(m->wire_bytes, wire) });
-	}
-	output_table(stdout, &t);
-}
+#include "report.h"
 
 static int ask_and_print(Drover__ControlRequest *request, bool list)
 {
@@ -38,15 +15,9 @@ static int ask_and_print(Drover__ControlRequest *request, bool list)
 	if (r)
 		return r;
 	if (tool_json) {
-		json_t *migrations = json_array(), *o = json_object();
-
-		for (size_t i = 0; i < reply->n_migrations; i++)
-			json_array_append_new(migrations,
-					      output_json(&reply->migrations[i]->base));
-		json_object_set_new(o, "migrations", migrations);
-		output_print(stdout, o);
+		output_print(stdout, report_json(reply, "migrations"));
 	} else if (list) {
-		print_list(reply);
+		report_migrations(stdout, reply);
 	} else {
 		for (size_t i = 0; i < reply->n_migrations; i++) {
 			progress_rounds(stdout, reply->migrations[i]);
@@ -132,13 +103,13 @@ static int resolve(int argc, char **argv)
 
 int migration_command(int argc, char **argv)
 {
-	if (argc > 0 && !strcmp(argv[0], "list"))
-		return list(argc - 1, argv + 1);
-	if (argc > 0 && !strcmp(argv[0], "show"))
-		return show(argc - 1, argv + 1);
-	if (argc > 0 && !strcmp(argv[0], "cancel"))
-		return cancel(argc - 1, argv + 1);
-	if (argc > 0 && !strcmp(argv[0], "resolve"))
-		return resolve(argc - 1, argv + 1);
-	return tool_fail(EXIT_USAGE, "drover migration takes list, show, cancel or resolve");
+	static const struct tool_verb verbs[] = {
+		{ "list", list },
+		{ "show", show },
+		{ "cancel", cancel },
+		{ "resolve", resolve },
+		{ NULL },
+	};
+
+	return tool_family("migration", verbs, argc, argv);
 }

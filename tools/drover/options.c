@@ -1,12 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Words of a command, and asking the agent with them. */
+#include <ctype.h>
 #include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "drover_tool.h"
 #include "mailbox.h"
+
+#define OPTIONS_MAX 12
+/* What getopt_long() returns: beyond all letters. */
+#define JSON	    256
+#define HELP	    257
+#define FIRST	    258	/* of the command's own */
+
+bool tool_json;
+
+/* One write, so that nothing comes in between; what droverd quotes may be anything. */
+int tool_fail(int code, const char *fmt, ...)
+{
+	char sentence[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	for (char *p = sentence; *p; p++)
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	fprintf(stderr, "drover: %s\n", sentence);
+	return code;
+}
 
 bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret)
 {
@@ -21,80 +48,134 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret)
 	return true;
 }
 
-static int take_value(const struct tool_option *o, const char *value, const char *usage)
+/* --- options --- */
+
+static int take(const struct tool_option *o, const char *usage)
 {
 	uint64_t n;
 
-	if (!value)
-		return tool_fail(EXIT_USAGE, "%s wants a value; usage: %s", o->name, usage);
-	if (o->text) {
-		*o->text = value;
+	if (o->flag) {
+		*o->flag = true;
 		return 0;
 	}
-	if (!tool_number(value, o->min, o->max, &n))
+	if (o->text) {
+		*o->text = optarg;
+		return *optarg ? 0 : tool_fail(EXIT_USAGE, "%s wants a value; usage: %s", o->name,
+					       usage);
+	}
+	if (!tool_number(optarg, o->min, o->max, &n))
 		return tool_fail(EXIT_USAGE, "%s takes a number from %u to %u, not \"%s\"", o->name,
-				 o->min, o->max, value);
+				 o->min, o->max, optarg);
 	*o->number = n;
 	return 0;
 }
 
-/* Returns how many words the option took, or minus an exit code. */
-static int take_option(int argc, char **argv, const struct tool_option *options, const char *usage)
+/* What getopt_long() did not like, in words. */
+static int wrong(int c, char **argv, const struct tool_option *options, const char *usage)
 {
-	const char *word = argv[0], *equals = strchr(word, '=');
-	size_t n = equals ? (size_t)(equals - word) : strlen(word);
-	int r;
+	const char *name = optopt >= FIRST  ? options[optopt - FIRST].name
+			   : optopt == JSON ? "--json"
+					    : "--help";
 
-	if (!strcmp(word, "--json")) {
-		tool_json = true;
-		return 1;
-	}
-	for (const struct tool_option *o = options; o && o->name; o++) {
-		if (strlen(o->name) != n || strncmp(o->name, word, n))
-			continue;
-		if (o->flag) {
-			*o->flag = true;
-			return equals ? -tool_fail(EXIT_USAGE, "%s takes no value", o->name) : 1;
+	if (optopt && optopt < JSON)
+		return tool_fail(EXIT_USAGE, "unknown option -%c; usage: %s", optopt, usage);
+	if (!optopt)
+		return tool_fail(EXIT_USAGE, "unknown option %s; usage: %s", argv[optind - 1],
+				 usage);
+	return tool_fail(EXIT_USAGE, c == ':' ? "%s wants a value; usage: %s"
+					      : "%s takes no value; usage: %s", name, usage);
+}
+
+static void fill(const struct tool_option *options, struct option *names)
+{
+	*names++ = (struct option){ "json", no_argument, NULL, JSON };
+	*names++ = (struct option){ "help", no_argument, NULL, HELP };
+	for (int i = 0; options && options[i].name && i < OPTIONS_MAX; i++)
+		*names++ = (struct option){ options[i].name + strlen("--"),
+					    options[i].flag ? no_argument : required_argument, NULL,
+					    FIRST + i };
+	*names = (struct option){ 0 };
+}
+
+static int parse_options(int argc, char **argv, const struct tool_option *options,
+			 const char *usage)
+{
+	struct option names[OPTIONS_MAX + 3];
+	int c, r = 0;
+
+	fill(options, names);
+	opterr = 0;
+	optind = 0;
+	while (r == 0 && (c = getopt_long(argc, argv, ":h", names, NULL)) != -1) {
+		switch (c) {
+		case '?':
+		case ':':
+			return wrong(c, argv, options, usage);
+		case 'h':
+		case HELP:
+			return EXIT_HELP;
+		case JSON:
+			tool_json = true;
+			break;
+		default:
+			r = take(&options[c - FIRST], usage);
 		}
-		r = take_value(o, equals ? equals + 1 : argc > 1 ? argv[1] : NULL, usage);
-		return r ? -r : equals ? 1 : 2;
 	}
-	return -tool_fail(EXIT_USAGE, "unknown option %s; usage: %s", word, usage);
+	return r;
 }
 
 int tool_parse(int argc, char **argv, const struct tool_option *options, const char **names,
 	       int count, const char *usage)
 {
-	int found = 0;
+	/* getopt_long() passes over the first word, here that of the command. */
+	int r = parse_options(argc + 1, argv - 1, options, usage);
+	char **words = argv - 1 + optind;
+	int found = argc + 1 - optind;
 
-	for (int i = 0; i < argc;) {
-		int n;
-
-		if (argv[i][0] == '-' && argv[i][1]) {
-			n = take_option(argc - i, argv + i, options, usage);
-			if (n < 0)
-				return -n;
-			i += n;
-			continue;
-		}
-		if (found == count)
-			return tool_fail(EXIT_USAGE, "\"%s\" is a word too many; usage: %s", argv[i],
-					 usage);
-		names[found++] = argv[i++];
-	}
+	if (r)
+		return r;
+	if (found > count)
+		return tool_fail(EXIT_USAGE, "\"%s\" is a word too many; usage: %s", words[count],
+				 usage);
 	if (found < count)
 		return tool_fail(EXIT_USAGE, "something is missing; usage: %s", usage);
+	for (int i = 0; i < count; i++) {
+		if (!*words[i])
+			return tool_fail(EXIT_USAGE, "a name is empty; usage: %s", usage);
+		names[i] = words[i];
+	}
 	return 0;
+}
+
+/* --- verbs --- */
+
+int tool_family(const char *family, const struct tool_verb *verbs, int argc, char **argv)
+{
+	char list[128] = "";
+
+	if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")))
+		return EXIT_HELP;
+	for (const struct tool_verb *v = verbs; v->name; v++) {
+		if (argc > 0 && !strcmp(argv[0], v->name))
+			return v->run(argc - 1, argv + 1);
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+			 v == verbs ? "" : v[1].name ? ", " : " or ", v->name);
+	}
+	return tool_fail(EXIT_USAGE, "drover %s takes %s%s%s%s", family, list,
+			 argc > 0 ? ", not \"" : "", argc > 0 ? argv[0] : "", argc > 0 ? "\"" : "");
 }
 
 int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply)
 {
-	Drover__ControlReply *reply = mailbox_ask(request);
+	char why[MAILBOX_WHY];
+	Drover__ControlReply *reply;
+	int r = mailbox_ask(request, &reply, why);
 
-	if (!reply)
-		return EXIT_NO_AGENT;
+	if (r)
+		return tool_fail(r, "%s", why);
 	if (reply->code) {
-		tool_fail(EXIT_REFUSED, "%s", reply->error);
+		tool_fail(EXIT_REFUSED, "%s",
+			  *reply->error ? reply->error : strerror(reply->code));
 		drover__control_reply__free_unpacked(reply, NULL);
 		return EXIT_REFUSED;
 	}

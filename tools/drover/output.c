@@ -39,13 +39,46 @@ static size_t size_of(ProtobufCType type)
 	}
 }
 
+/* What a peer or a guest named may be no UTF-8, or be meant for a terminal. */
+static json_t *text(const char *s)
+{
+	json_t *value = json_string(s);
+
+	if (!value) {
+		char *copy = strdup(s);
+
+		for (char *p = copy; p && *p; p++)
+			if (*p & 0x80)
+				*p = '?';
+		value = json_string(copy ? copy : "");
+		free(copy);
+	}
+	return value;
+}
+
+static char *printable(const char *s)
+{
+	char *copy = strdup(s);
+
+	for (char *p = copy; p && *p; p++)
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	return copy;
+}
+
+void output_text(FILE *out, const char *s)
+{
+	for (; *s; s++)
+		fputc(iscntrl((unsigned char)*s) ? '?' : *s, out);
+}
+
 static json_t *scalar(const ProtobufCFieldDescriptor *field, const void *p)
 {
 	char word[64];
 
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_STRING:
-		return json_string(*(char *const *)p ?: "");
+		return text(*(char *const *)p ?: "");
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return *(ProtobufCMessage *const *)p ? output_json(*(ProtobufCMessage *const *)p)
 						     : json_null();
@@ -94,7 +127,14 @@ json_t *output_json(const ProtobufCMessage *message)
 
 void output_print(FILE *out, json_t *value)
 {
-	json_dumpf(value, out, JSON_INDENT(2));
+	json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	fputc('\n', out);
+	json_decref(value);
+}
+
+void output_print_line(FILE *out, json_t *value)
+{
+	json_dumpf(value, out, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	fputc('\n', out);
 	json_decref(value);
 }
@@ -106,23 +146,24 @@ void output_row(struct output_table *table, const char *const *cells)
 
 	if (rows)
 		table->rows = rows;
-	if (!rows || !row) {
-		free(row);
-		return;
-	}
-	for (int c = 0; c < table->columns; c++)
-		row[c] = strdup(cells[c] && *cells[c] ? cells[c] : "-");
+	if (!rows || !row)
+		abort();
 	rows[table->count++] = row;
+	for (int c = 0; c < table->columns; c++) {
+		row[c] = printable(cells[c] && *cells[c] ? cells[c] : "-");
+		if (!row[c])
+			abort();
+	}
 }
 
-static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+static void print_cell(FILE *out, const char *cell, size_t width, bool right, bool last)
 {
 	if (right)
-		fprintf(out, "%*s%s", (int)width, text, last ? "" : "  ");
+		fprintf(out, "%*s%s", (int)width, cell, last ? "" : "  ");
 	else if (last)
-		fputs(text, out);
+		fputs(cell, out);
 	else
-		fprintf(out, "%-*s  ", (int)width, text);
+		fprintf(out, "%-*s  ", (int)width, cell);
 }
 
 void output_table(FILE *out, struct output_table *t)

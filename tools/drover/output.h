@@ -16,6 +16,12 @@ json_t *output_json(const ProtobufCMessage *message);
 /** output_print() - print and free a JSON value, with a newline */
 void output_print(FILE *out, json_t *value);
 
+/** output_print_line() - the same on a single line */
+void output_print_line(FILE *out, json_t *value);
+
+/** output_text() - a text as it is but for control characters */
+void output_text(FILE *out, const char *s);
+
 /** output_state() - an enum value as the word that output_json() gives it */
 const char *output_state(const ProtobufCEnumDescriptor *descriptor, int value, char *buf,
 			 size_t size);
@@ -34,7 +40,7 @@ struct output_table {
 	size_t count;
 };
 
-/** output_row() - add a row of @columns strings, copied */
+/** output_row() - add a row of @columns strings, copied; "" and NULL become "-" */
 void output_row(struct output_table *table, const char *const *cells);
 
 /** output_table() - print and free the rows */

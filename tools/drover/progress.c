@@ -7,9 +7,12 @@
 #include "drover_tool.h"
 #include "output.h"
 
+#define PAGE 4096
+
 bool progress_ended(const Drover__MigrationInfo *m)
 {
 	return m->state == DROVER__MIGRATION_STATE__MIGRATION_STATE_DONE ||
+	       m->state == DROVER__MIGRATION_STATE__MIGRATION_STATE_IN_DOUBT ||
 	       m->state == DROVER__MIGRATION_STATE__MIGRATION_STATE_CANCELLED ||
 	       m->state == DROVER__MIGRATION_STATE__MIGRATION_STATE_FAILED;
 }
@@ -28,40 +31,67 @@ int progress_exit(const Drover__MigrationInfo *m)
 	}
 }
 
+/* Pages of the round that is under way; the figures of rounds that ended lie in the rounds. */
+static uint64_t sent_in_round(const Drover__MigrationInfo *m)
+{
+	uint64_t all = m->sent_pages + m->zero_pages, before = 0;
+
+	for (size_t i = 0; i < m->n_rounds; i++)
+		before += m->rounds[i]->sent_pages + m->rounds[i]->zero_pages;
+	return all > before ? all - before : 0;
+}
+
 /* Share of the VM's RAM that does not have to be sent again as far as is known. */
 static double share_done(const Drover__MigrationInfo *m)
 {
-	uint64_t sent = 4096 * (m->sent_pages + m->zero_pages), left;
+	uint64_t left = m->dirty_bytes, sent = PAGE * sent_in_round(m);
 
-	if (!m->ram_bytes)
+	if (!m->ram_bytes || (!left && !m->n_rounds))
 		return 0;
-	if (!m->n_rounds)
-		return 100.0 * (double)sent / (double)m->ram_bytes;
-	left = m->dirty_bytes < m->ram_bytes ? m->dirty_bytes : m->ram_bytes;
+	if (left > m->ram_bytes)
+		left = m->ram_bytes;
+	left = left > sent ? left - sent : 0;
 	return 100.0 * (double)(m->ram_bytes - left) / (double)m->ram_bytes;
+}
+
+/* Before the first round has ended, the average has to do. */
+static uint64_t rate_of(const Drover__MigrationInfo *m)
+{
+	if (m->rate_bytes || !m->total_us)
+		return m->rate_bytes;
+	return (uint64_t)((double)m->wire_bytes * 1e6 / (double)m->total_us);
 }
 
 void progress_line(const Drover__MigrationInfo *m, char *buf, size_t size)
 {
-	char state[32], rate[32], dirty[32], end[32] = "?", blackout[32] = "?", sent[32];
+	char state[32], rate[32], dirty[32], end[32] = "?", blackout[32] = "?";
 
 	output_state(&drover__migration_state__descriptor, m->state, state, sizeof(state));
-	output_bytes(m->rate_bytes, rate);
+	output_bytes(rate_of(m), rate);
 	output_bytes(m->dirty_rate_bytes, dirty);
-	output_bytes(m->wire_bytes, sent);
 	if (m->expected_us)
 		output_time(m->expected_us, end);
 	if (m->expected_blackout_us)
 		output_time(m->expected_blackout_us, blackout);
+	snprintf(buf, size, "%s: round %zu, %.0f%%, %s/s, dirty %s/s, ends in %s, blackout %s", state,
+		 m->n_rounds + 1, share_done(m), rate, dirty, end, blackout);
+}
+
+void progress_round(const Drover__RoundInfo *r, char *buf, size_t size)
+{
+	char wire[32], time[32];
+
 	snprintf(buf, size,
-		 "%s: round %zu, %.0f%% done, %s sent, %s/s, guest writes %s/s, ends in %s, blackout %s",
-		 state, m->n_rounds + 1, share_done(m), sent, rate, dirty, end, blackout);
+		 "round %" PRIu32 ": %" PRIu64 " dirty, %" PRIu64 " sent, %" PRIu64 " zero, %s in %s",
+		 r->number, r->dirty_pages, r->sent_pages, r->zero_pages,
+		 output_bytes(r->wire_bytes, wire), output_time(r->duration_us, time));
 }
 
 void progress_rounds(FILE *out, const Drover__MigrationInfo *m)
 {
 	static const char *const headings[] = { ">ROUND", ">MS", ">DIRTY", ">GUEST", ">VMM",
-						">KEPT", ">SENT", ">ZERO", ">WIRE", ">HARVEST" };
+						">KEPT", ">SENT", ">ZERO", ">MIB",
+						">HARVEST-US" };
 	struct output_table t = { .columns = 10, .headings = headings };
 
 	for (size_t i = 0; i < m->n_rounds; i++) {
@@ -74,8 +104,8 @@ void progress_rounds(FILE *out, const Drover__MigrationInfo *m)
 
 		for (int c = 0; c < 8; c++)
 			snprintf(text[c], sizeof(text[c]), "%" PRIu64, numbers[c]);
-		output_bytes(r->wire_bytes, text[8]);
-		snprintf(text[9], sizeof(text[9]), "%" PRIu64 " us", r->harvest_us);
+		snprintf(text[8], sizeof(text[8]), "%.1f", (double)r->wire_bytes / (1 << 20));
+		snprintf(text[9], sizeof(text[9]), "%" PRIu64, r->harvest_us);
 		for (int c = 0; c < 10; c++)
 			cells[c] = text[c];
 		output_row(&t, cells);
@@ -91,8 +121,10 @@ void progress_summary(FILE *out, const Drover__MigrationInfo *m)
 	output_state(&drover__migration_state__descriptor, m->state, state, sizeof(state));
 	fprintf(out, "migration %" PRIu64 " of vm %s from %s to %s: %s", m->id, m->vm, m->source,
 		m->target, state);
-	if (*m->error)
-		fprintf(out, ": %s", m->error);
+	if (*m->error) {
+		fputs(": ", out);
+		output_text(out, m->error);
+	}
 	fprintf(out, "\n%s in all", output_time(m->total_us, total));
 	if (m->blackout_us)
 		fprintf(out, ", blackout %s", output_time(m->blackout_us, blackout));

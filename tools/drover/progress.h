@@ -11,13 +11,16 @@
 /** progress_line() - one line without a newline into @buf */
 void progress_line(const Drover__MigrationInfo *m, char *buf, size_t size);
 
+/** progress_round() - a round that has ended, without a newline, into @buf */
+void progress_round(const Drover__RoundInfo *r, char *buf, size_t size);
+
 /** progress_rounds() - the table of rounds */
 void progress_rounds(FILE *out, const Drover__MigrationInfo *m);
 
 /** progress_summary() - what became of it */
 void progress_summary(FILE *out, const Drover__MigrationInfo *m);
 
-/** progress_ended() - nothing more will change */
+/** progress_ended() - it ended, or waits for its target or an operator (in doubt) */
 bool progress_ended(const Drover__MigrationInfo *m);
 
 /** progress_exit() - the exit code that its state stands for */

@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What drover says to mistakes, to calls for help, and where there is no module.
+# shellcheck source-path=SCRIPTDIR/..
+. "$(dirname "$0")/../tap.sh"
+
+DROVER=${DROVER:-build/drover}
+COMPLETION=${COMPLETION:-tools/drover/completion.bash}
+[ -x "$DROVER" ] || bail_out "there is no $DROVER; run 'make tools'"
+WORK=$(mktemp -d) || bail_out 'no temporary directory'
+trap 'rm -rf "$WORK"' EXIT
+
+# run WORD…: leaves $status, and what was written in $out and $err.
+run()
+{
+	"$DROVER" "$@" >"$WORK/out" 2>"$WORK/err" </dev/null
+	status=$?
+	out=$(<"$WORK/out")
+	err=$(<"$WORK/err")
+}
+
+# ends STATUS REGEX WORD…: that status, and one sentence of that kind, on stderr alone.
+ends()
+{
+	local wanted=$1 regex=$2 name
+	shift 2
+	name="drover $*"
+	run "$@"
+	if [ "$status" = "$wanted" ] && [ -z "$out" ] && [ "$(wc -l <"$WORK/err")" = 1 ] &&
+		[[ $err == 'drover: '* && $err =~ $regex ]]; then
+		ok "$name: exit $wanted and a sentence"
+	else
+		not_ok "$name: exit $wanted and a sentence" "exit $status" "stdout: $out" "stderr: $err"
+	fi
+}
+
+# helps REGEX WORD…: success, and words on stdout.
+helps()
+{
+	local regex=$1
+	shift
+	run "$@"
+	if [ "$status$err" = 0 ] && [[ $out =~ $regex ]]; then
+		ok "drover $*: explains"
+	else
+		not_ok "drover $*: explains" "exit $status" "$out" "$err"
+	fi
+}
+
+# --- mistakes ---
+ends 2 'a command is missing'
+ends 2 'there is no command "frobnicate"' frobnicate
+ends 2 'unknown option --frobnicate' --frobnicate vm list
+ends 2 'takes start, stop, list or show' vm
+ends 2 'takes start, stop, list or show, not "move"' vm move
+ends 2 'takes list, show, cancel or resolve' migration
+ends 2 'takes list or show' host
+ends 2 'takes list' session
+ends 2 'something is missing; usage: drover vm start NAME' vm start
+ends 2 '"b" is a word too many' vm start a b
+ends 2 'a name is empty' vm show ''
+ends 2 'unknown option --frob; usage: drover vm list' vm list --frob
+ends 2 'unknown option -x' vm list -x
+ends 2 '--force takes no value' vm start a --force=yes
+ends 2 '--timeout wants a value' vm stop a --timeout
+ends 2 '--timeout takes a number from 1 to 25, not "26"' vm stop a --timeout 26
+ends 2 'something is missing' migrate --to host2
+ends 2 '--to is missing' migrate web1
+ends 2 '--to wants a value' migrate web1 --to
+ends 2 '--to wants a value' migrate web1 --to ''
+ends 2 '--streams takes a number from 1 to 16, not "0"' migrate web1 --to host2 --streams 0
+ends 2 '--streams takes a number from 1 to 16, not "17"' migrate web1 --to host2 --streams=17
+ends 2 'not "-1"' migrate web1 --to host2 --bandwidth -1
+ends 2 'not "99999999999999999999"' migrate web1 --to host2 --downtime-limit 99999999999999999999
+ends 2 'not "2x"' migrate web1 --to host2 --streams 2x
+ends 2 '"seven" is no number of a migration' migration show seven
+ends 2 '"0" is no number of a migration' migration cancel 0
+ends 2 'exclude each other' migration resolve 7 --source --target
+ends 2 '"x" is a word too many' events x
+ends 2 '"x" is a word too many' session list x
+ends 2 '"x" is a word too many' version x
+ends 2 'there is no command "frobnicate"' help frobnicate
+
+# --- help ---
+helps 'usage: drover .*migrate .*move a running VM' help
+helps 'usage: drover ' --help
+helps 'usage: drover ' -h
+for command in vm migrate migration host events session version help; do
+	helps "drover $command" help "$command"
+done
+helps 'drover vm stop NAME' vm --help
+helps 'drover vm stop NAME' vm stop --help
+helps 'drover vm stop NAME' help vm stop
+helps '--downtime-limit MS' migrate web1 --help
+run help migrate
+isnt "$out" "" "help migrate says something"
+is "${out//debug/}" "$out" 'help keeps quiet about the option that makes a wrong migration'
+helps '^drover [0-9]' version
+helps '^drover [0-9]' --version
+run version --json
+runs 'version --json writes JSON' jq -e .version "$WORK/out"
+run --json version
+runs '--json may stand in front' jq -e .version "$WORK/out"
+
+# --- output that cannot be written ---
+if [ -c /dev/full ]; then
+	"$DROVER" help >/dev/full 2>"$WORK/err"
+	is "$? $(<"$WORK/err")" '1 drover: standard output cannot be written' \
+		'lost output is a failure'
+else
+	skip 'lost output is a failure' 'there is no /dev/full'
+fi
+
+# --- no module ---
+if grep -qs '^drover ' /proc/modules; then
+	skip 'without the module every question ends with status 3' 'drover.ko is loaded here'
+else
+	missing='the kernel module drover is not loaded'
+	ends 3 "$missing" vm list
+	ends 3 "$missing" vm list --json
+	ends 3 "$missing" vm start web1 --force
+	ends 3 "$missing" vm stop web1 --timeout 5
+	ends 3 "$missing" vm show web1
+	ends 3 "$missing" migrate web1 --to host2 --verify --streams 16 --bandwidth=100
+	ends 3 "$missing" --json migrate web1 --to=host2 --detach --debug-no-vmm-writes
+	ends 3 "$missing" migration list
+	ends 3 "$missing" migration show 18446744073709551615
+	ends 3 "$missing" migration cancel 7
+	ends 3 "$missing" migration resolve 7 --source
+	ends 3 "$missing" host list
+	ends 3 "$missing" host show host2
+	ends 3 "$missing" events
+	ends 3 "$missing" session list
+	ends 3 "$missing" vm start -- -odd
+fi
+
+# --- completion ---
+# complete_words WORD…: what Tab offers for the last word, with made-up VMs and hosts.
+complete_words()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	bash --norc -c '
+		drover() { case $* in
+			"vm list --json") echo "{\"vms\":[{\"name\":\"web1\"},{\"name\":\"web2\"}]}" ;;
+			"host list --json") echo "{\"hosts\":[{\"name\":\"host1\"},{\"name\":\"host2\"}]}" ;;
+			"migration list --json") echo "{\"migrations\":[{\"id\":7}]}" ;;
+			esac; }
+		. "$1"; shift
+		COMP_WORDS=(drover "$@"); COMP_CWORD=$#; COMPREPLY=()
+		_drover
+		echo "${COMPREPLY[*]}"' _ "$COMPLETION" "$@"
+}
+
+if command -v jq >/dev/null; then
+	is "$(complete_words mig)" 'migrate migration' 'Tab: commands'
+	is "$(complete_words vm '')" 'start stop list show' 'Tab: the words of a command'
+	is "$(complete_words vm start w)" 'web1 web2' 'Tab: VMs'
+	is "$(complete_words migrate web1 --to '')" 'host1 host2' 'Tab: hosts'
+	is "$(complete_words migrate web1 --to host2 --d)" '--downtime-limit --detach' 'Tab: options'
+	is "$(complete_words migration cancel '')" '7' 'Tab: migrations'
+	is "$(complete_words migration resolve 7 --s)" '--source' 'Tab: options of one word only'
+	is "$(complete_words --json host show host2)" 'host2' 'Tab: after --json'
+	is "$(complete_words help ses)" 'session' 'Tab: what help explains'
+	is "$(complete_words vm stop web1 --timeout '')" '' 'Tab: no guess at a number'
+else
+	skip 'Tab: VMs, hosts and options' 'jq is not installed'
+fi
+done_testing

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What drover prints, for answers made by hand. Nothing is asked of netlink. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <drover.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "drover_tool.h"
+#include "output.h"
+#include "progress.h"
+#include "report.h"
+
+struct page {
+	char *text;
+	size_t len;
+	FILE *out;
+};
+
+static FILE *begin(struct page *page)
+{
+	*page = (struct page){ 0 };
+	page->out = open_memstream(&page->text, &page->len);
+	assert_non_null(page->out);
+	return page->out;
+}
+
+static void expect(struct page *page, const char *wanted)
+{
+	fclose(page->out);
+	assert_string_equal(page->text, wanted);
+	free(page->text);
+}
+
+/* Compact, so that one line of a test holds it; frees the value. */
+static void expect_json(json_t *value, const char *wanted)
+{
+	auto_free char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(6));
+
+	assert_non_null(text);
+	assert_string_equal(text, wanted);
+	json_decref(value);
+}
+
+/* --- things to print --- */
+
+static Drover__VmInfo vm_running(void)
+{
+	static char *disks[] = { "/srv/web1.raw" }, *nics[] = { "52:54:00:01:02:03" };
+	Drover__VmInfo vm = DROVER__VM_INFO__INIT;
+
+	vm.name = "web1";
+	vm.state = DROVER__VM_STATE__VM_STATE_RUNNING;
+	vm.vcpus = 2;
+	vm.memory_mib = 512;
+	vm.pid = 4711;
+	vm.host = "host1";
+	vm.machine = "q35";
+	vm.cpu = "host";
+	vm.disks = disks;
+	vm.n_disks = 1;
+	vm.nics = nics;
+	vm.n_nics = 1;
+	vm.console = "/run/drover/vms/web1/console.log";
+	vm.definition = "/run/drover/vms/web1/vm.conf";
+	vm.uptime_s = 75;
+	vm.migration_id = 7;
+	return vm;
+}
+
+static Drover__VmInfo vm_moved(void)
+{
+	Drover__VmInfo vm = DROVER__VM_INFO__INIT;
+
+	vm.name = "database-of-the-shop";
+	vm.state = DROVER__VM_STATE__VM_STATE_MOVED;
+	vm.vcpus = 16;
+	vm.memory_mib = 65536;
+	vm.host = "host2";
+	return vm;
+}
+
+static Drover__RoundInfo round_of(uint32_t number, uint64_t scale)
+{
+	Drover__RoundInfo r = DROVER__ROUND_INFO__INIT;
+
+	r.number = number;
+	r.duration_us = 1000 * scale;
+	r.dirty_pages = 10 * scale;
+	r.log_pages = 7 * scale;
+	r.vmm_pages = 3 * scale;
+	r.kept_pages = number;
+	r.sent_pages = 8 * scale;
+	r.zero_pages = 2 * scale;
+	r.wire_bytes = 8 * scale * 4096;
+	r.harvest_us = 120 + number;
+	return r;
+}
+
+static Drover__RoundInfo rounds[2];
+static Drover__RoundInfo *round_list[] = { &rounds[0], &rounds[1] };
+
+static Drover__MigrationInfo migration_done(void)
+{
+	Drover__MigrationInfo m = DROVER__MIGRATION_INFO__INIT;
+
+	rounds[0] = round_of(1, 13107);
+	rounds[1] = round_of(2, 40);
+	m.id = 7;
+	m.vm = "web1";
+	m.source = "host1";
+	m.target = "host2";
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_DONE;
+	m.total_us = 16400000;
+	m.blackout_us = 38200;
+	m.ram_bytes = 512ULL << 20;
+	m.wire_bytes = 430000000;
+	m.verified_pages = 131072;
+	m.sent_pages = 105176;
+	m.zero_pages = 26294;
+	m.rounds = round_list;
+	m.n_rounds = 2;
+	return m;
+}
+
+/* --- tables --- */
+
+static void test_vms(void **state)
+{
+	Drover__VmInfo vms[] = { vm_running(), vm_moved() };
+	Drover__VmInfo *list[] = { &vms[0], &vms[1] };
+	Drover__ControlReply reply = DROVER__CONTROL_REPLY__INIT;
+	struct page page;
+
+	reply.vms = list;
+	reply.n_vms = 2;
+	report_vms(begin(&page), &reply);
+	expect(&page,
+	       "NAME                  STATE    VCPUS     MEMORY  HOST   UPTIME  MIGRATION\n"
+	       "web1                  running      2    512 MiB  host1    75 s          7\n"
+	       "database-of-the-shop  moved       16  65536 MiB  host2       -          -\n");
+	reply.n_vms = 0;
+	report_vms(begin(&page), &reply);
+	expect(&page, "NAME  STATE  VCPUS  MEMORY  HOST  UPTIME  MIGRATION\n");
+}
+
+static void test_vm(void **state)
+{
+	Drover__VmInfo running = vm_running(), moved = vm_moved();
+	struct page page;
+
+	report_vm(begin(&page), &running);
+	expect(&page, "name:        web1\n"
+		      "state:       running\n"
+		      "host:        host1\n"
+		      "vcpus:       2\n"
+		      "memory:      512 MiB\n"
+		      "machine:     q35\n"
+		      "cpu:         host\n"
+		      "disk:        /srv/web1.raw\n"
+		      "nic:         52:54:00:01:02:03\n"
+		      "definition:  /run/drover/vms/web1/vm.conf\n"
+		      "console:     /run/drover/vms/web1/console.log\n"
+		      "process:     4711\n"
+		      "uptime:      75 s\n"
+		      "migration:   7\n");
+	report_vm(begin(&page), &moved);
+	expect(&page, "name:        database-of-the-shop\n"
+		      "state:       moved\n"
+		      "host:        host2\n"
+		      "vcpus:       16\n"
+		      "memory:      65536 MiB\n"
+		      "machine:     -\n"
+		      "cpu:         -\n"
+		      "definition:  -\n");
+}
+
+static void test_hosts(void **state)
+{
+	Drover__HostInfo up = DROVER__HOST_INFO__INIT, down = DROVER__HOST_INFO__INIT;
+	Drover__HostInfo *list[] = { &up, &down };
+	Drover__ControlReply reply = DROVER__CONTROL_REPLY__INIT;
+	struct page page;
+
+	up.name = "host1";
+	up.address = "0.0.0.0";
+	up.self = up.reachable = true;
+	up.cpus = 32;
+	up.memory_mib = 131072;
+	up.memory_free_mib = 100000;
+	up.vms = 3;
+	up.load1 = 0.15;
+	down.name = "host2";
+	down.address = "10.0.0.2";
+	down.error = "host2 does not answer";
+	reply.hosts = list;
+	reply.n_hosts = 2;
+	report_hosts(begin(&page), &reply);
+	expect(&page,
+	       "NAME   ADDRESS   STATE        CPUS      MEMORY        FREE  VMS  LOAD\n"
+	       "host1  0.0.0.0   this           32  131072 MiB  100000 MiB    3  0.15\n"
+	       "host2  10.0.0.2  unreachable     -           -           -    -     -\n");
+	report_host(begin(&page), &down);
+	expect(&page, "name:        host2\n"
+		      "address:     10.0.0.2\n"
+		      "unreachable: host2 does not answer\n");
+}
+
+static void test_sessions(void **state)
+{
+	const struct session_info session = {
+		.id = 3, .name = "web1", .state = DROVER_SESSION_STATE_STARTED, .pid = 4711,
+		.ram_pages = 131072, .harvests = 4, .log_pages = 20, .vmm_pages = 5,
+		.kept_pages = 1, .sent_pages = 99, .zero_pages = 8, .sent_bytes = 405504,
+	};
+	struct output_table table;
+	struct page page;
+
+	report_sessions(&table);
+	report_session(&table, &session);
+	output_table(begin(&page), &table);
+	expect(&page, "ID  VM    STATE     PID   PAGES  HARVESTS  GUEST  VMM  KEPT  SENT  ZERO       WIRE\n"
+		      " 3  web1  started  4711  131072         4     20    5     1    99     8  396.0 KiB\n");
+	expect_json(report_session_json(&session),
+		    "{\"id\":3,\"name\":\"web1\",\"state\":\"started\",\"pid\":4711,"
+		    "\"ram_pages\":131072,\"harvests\":4,\"log_pages\":20,\"vmm_pages\":5,"
+		    "\"kept_pages\":1,\"sent_pages\":99,\"zero_pages\":8,\"sent_bytes\":405504}");
+}
+
+/* What a peer calls itself must not drive the operator's terminal. */
+static void test_control_characters(void **state)
+{
+	static const char *const headings[] = { "A", "B" };
+	struct output_table table = { .columns = 2, .headings = headings };
+	struct page page;
+
+	output_row(&table, (const char *const[]){ "x\033[2Jy", NULL });
+	output_table(begin(&page), &table);
+	expect(&page, "A       B\n"
+		      "x?[2Jy  -\n");
+	output_text(begin(&page), "a\nb\tc");
+	expect(&page, "a?b?c");
+}
+
+/* --- migrations --- */
+
+static void test_rounds_and_summary(void **state)
+{
+	Drover__MigrationInfo m = migration_done();
+	struct page page;
+
+	progress_rounds(begin(&page), &m);
+	expect(&page,
+	       "ROUND     MS   DIRTY  GUEST    VMM  KEPT    SENT   ZERO    MIB  HARVEST-US\n"
+	       "    1  13107  131070  91749  39321     1  104856  26214  409.6         121\n"
+	       "    2     40     400    280    120     2     320     80    1.2         122\n");
+	progress_summary(begin(&page), &m);
+	expect(&page, "migration 7 of vm web1 from host1 to host2: done\n"
+		      "16 s in all, blackout 38 ms, 410.1 MiB on the wire, "
+		      "131072 pages verified, 0 differ\n");
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_FAILED;
+	m.error = "host2 has too little memory";
+	m.blackout_us = m.wire_bytes = m.verified_pages = m.n_rounds = 0;
+	m.total_us = 12000;
+	progress_rounds(begin(&page), &m);
+	expect(&page, "");
+	progress_summary(begin(&page), &m);
+	expect(&page, "migration 7 of vm web1 from host1 to host2: failed: "
+		      "host2 has too little memory\n"
+		      "12 ms in all, 0.0 KiB on the wire\n");
+}
+
+static void line_is(const Drover__MigrationInfo *m, const char *wanted)
+{
+	char line[256];
+
+	progress_line(m, line, sizeof(line));
+	assert_string_equal(line, wanted);
+}
+
+static void test_line(void **state)
+{
+	Drover__MigrationInfo m = migration_done();
+
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_PREPARE;
+	m.n_rounds = m.wire_bytes = m.sent_pages = m.zero_pages = 0;
+	line_is(&m, "prepare: round 1, 0%, 0.0 KiB/s, dirty 0.0 KiB/s, ends in ?, blackout ?");
+
+	/* In the first round droverd knows no rate yet: the average is shown. */
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_PRECOPY;
+	m.dirty_bytes = m.round_bytes = m.ram_bytes;
+	m.sent_pages = m.zero_pages = 131072 / 4;
+	m.wire_bytes = 128ULL << 20;
+	m.total_us = 2000000;
+	line_is(&m, "precopy: round 1, 50%, 64.0 MiB/s, dirty 0.0 KiB/s, ends in ?, blackout ?");
+
+	/* In a later one only what is left of it counts as not done. */
+	m = migration_done();
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_PRECOPY;
+	m.dirty_bytes = m.round_bytes = 256ULL << 20;
+	m.sent_pages += 16384;
+	m.zero_pages += 16384;
+	m.rate_bytes = 112ULL << 20;
+	m.dirty_rate_bytes = 3ULL << 19;
+	m.expected_us = 2100000;
+	m.expected_blackout_us = 45000;
+	line_is(&m, "precopy: round 3, 75%, 112.0 MiB/s, dirty 1.5 MiB/s, ends in 2.1 s, "
+		    "blackout 45 ms");
+
+	/* More may be sent in a round than it began with: never beyond 100. */
+	m.sent_pages += 1000000;
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_SWITCHOVER;
+	line_is(&m, "switchover: round 3, 100%, 112.0 MiB/s, dirty 1.5 MiB/s, ends in 2.1 s, "
+		    "blackout 45 ms");
+}
+
+static void test_round_line(void **state)
+{
+	Drover__RoundInfo r = round_of(2, 40);
+	char line[128];
+
+	progress_round(&r, line, sizeof(line));
+	assert_string_equal(line, "round 2: 400 dirty, 320 sent, 80 zero, 1.2 MiB in 40 ms");
+}
+
+static void test_exit_codes(void **state)
+{
+	static const struct {
+		Drover__MigrationState state;
+		bool ended;
+		int code;
+	} cases[] = {
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_PREPARE, false },
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_PRECOPY, false },
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_SWITCHOVER, false },
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_DONE, true, 0 },
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_FAILED, true, 1 },
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_CANCELLED, true, 4 },
+		{ DROVER__MIGRATION_STATE__MIGRATION_STATE_IN_DOUBT, true, 5 },
+	};
+	Drover__MigrationInfo m = DROVER__MIGRATION_INFO__INIT;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		m.state = cases[i].state;
+		assert_int_equal(progress_ended(&m), cases[i].ended);
+		if (cases[i].ended)
+			assert_int_equal(progress_exit(&m), cases[i].code);
+	}
+}
+
+/* --- JSON --- */
+
+static void test_json_names_and_types(void **state)
+{
+	Drover__HostInfo host = DROVER__HOST_INFO__INIT;
+	Drover__RoundInfo r = round_of(2, 40);
+
+	host.name = "host1";
+	host.self = true;
+	host.load1 = 2;
+	expect_json(output_json(&host.base),
+		    "{\"name\":\"host1\",\"address\":\"\",\"self\":true,\"reachable\":false,"
+		    "\"error\":\"\",\"cpus\":0,\"memory_mib\":0,\"memory_free_mib\":0,"
+		    "\"cpu_model\":\"\",\"kernel\":\"\",\"qemu\":\"\",\"agent\":\"\",\"vms\":0,"
+		    "\"load1\":2.0}");
+	expect_json(output_json(&r.base),
+		    "{\"number\":2,\"duration_us\":40000,\"dirty_pages\":400,\"log_pages\":280,"
+		    "\"vmm_pages\":120,\"kept_pages\":2,\"sent_pages\":320,\"zero_pages\":80,"
+		    "\"wire_bytes\":1310720,\"harvest_us\":122}");
+}
+
+static void state_is(int state, const char *wanted)
+{
+	Drover__MigrationInfo m = DROVER__MIGRATION_INFO__INIT;
+	json_t *o;
+
+	m.state = state;
+	o = output_json(&m.base);
+	assert_string_equal(json_string_value(json_object_get(o, "state")), wanted);
+	json_decref(o);
+}
+
+static void test_json_states(void **state)
+{
+	state_is(DROVER__MIGRATION_STATE__MIGRATION_STATE_IN_DOUBT, "in_doubt");
+	state_is(DROVER__MIGRATION_STATE__MIGRATION_STATE_DONE, "done");
+	state_is(4711, "unknown");
+}
+
+static void test_json_event(void **state)
+{
+	Drover__MigrationInfo m = migration_done();
+	Drover__Event event = DROVER__EVENT__INIT;
+	struct page page;
+	json_t *o, *list;
+
+	event.time_us = 1700000000123456;
+	event.host = "host1";
+	event.text = "migration 7 is done";
+	event.migration = &m;
+	report_event(begin(&page), &event);
+	expect(&page, "2023-11-14 22:13:20 host1 migration 7 is done\n");
+	o = output_json(&event.base);
+	assert_true(json_is_null(json_object_get(o, "vm_info")));
+	list = json_object_get(json_object_get(o, "migration"), "rounds");
+	assert_int_equal(json_array_size(list), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 1), "number")), 2);
+	assert_int_equal(json_integer_value(json_object_get(o, "time_us")), 1700000000123456);
+	json_decref(o);
+}
+
+static void test_json_reply(void **state)
+{
+	Drover__VmInfo vm = vm_running(), *list[] = { &vm };
+	Drover__ControlReply reply = DROVER__CONTROL_REPLY__INIT;
+	json_t *o;
+
+	expect_json(report_json(&reply, "vms"), "{\"vms\":[]}");
+	reply.vms = list;
+	reply.n_vms = 1;
+	o = report_json(&reply, "vms");
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(json_object_get(o, "vms"), 0), "state")),
+			    "running");
+	json_decref(o);
+}
+
+static void test_json_odd_text(void **state)
+{
+	Drover__VmInfo vm = DROVER__VM_INFO__INIT;
+	json_t *o;
+
+	vm.name = "w\xff" "b";
+	o = output_json(&vm.base);
+	assert_string_equal(json_string_value(json_object_get(o, "name")), "w?b");
+	json_decref(o);
+}
+
+/* --- units and numbers --- */
+
+static void test_units(void **state)
+{
+	char buf[32];
+
+	assert_string_equal(output_bytes(0, buf), "0.0 KiB");
+	assert_string_equal(output_bytes(1536, buf), "1.5 KiB");
+	assert_string_equal(output_bytes(1 << 20, buf), "1.0 MiB");
+	assert_string_equal(output_bytes(3ULL << 29, buf), "1.5 GiB");
+	assert_string_equal(output_time(800, buf), "1 ms");
+	assert_string_equal(output_time(999000, buf), "999 ms");
+	assert_string_equal(output_time(1500000, buf), "1.5 s");
+	assert_string_equal(output_time(90000000, buf), "90 s");
+}
+
+static void test_numbers(void **state)
+{
+	uint64_t n = 5;
+
+	assert_true(tool_number("16", 1, 16, &n));
+	assert_int_equal(n, 16);
+	assert_true(tool_number("18446744073709551615", 0, UINT64_MAX, &n));
+	assert_false(tool_number("17", 1, 16, &n));
+	assert_false(tool_number("0", 1, 16, &n));
+	assert_false(tool_number("-1", 0, UINT64_MAX, &n));
+	assert_false(tool_number(" 1", 1, 16, &n));
+	assert_false(tool_number("1x", 1, 16, &n));
+	assert_false(tool_number("", 0, 16, &n));
+	assert_false(tool_number("18446744073709551616", 0, UINT64_MAX, &n));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vms),
+		cmocka_unit_test(test_vm),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_rounds_and_summary),
+		cmocka_unit_test(test_line),
+		cmocka_unit_test(test_round_line),
+		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_json_names_and_types),
+		cmocka_unit_test(test_json_states),
+		cmocka_unit_test(test_json_event),
+		cmocka_unit_test(test_json_reply),
+		cmocka_unit_test(test_json_odd_text),
+		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_numbers),
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Completion of drover's words in bash. Names come from drover itself; jq reads them.
+
+# _drover_names LIST KEY FIELD: e.g. the names of all VMs. Silent where nobody answers.
+_drover_names()
+{
+	drover "$1" list --json 2>/dev/null | jq -r ".$2[].$3" 2>/dev/null
+}
+
+# _drover_options COMMAND WORD: the long options of a command.
+_drover_options()
+{
+	local common='--json --help'
+	case "$1 $2" in
+	'vm start') echo "--force $common" ;;
+	'vm stop') echo "--force --timeout $common" ;;
+	migrate*) echo "--to --verify --downtime-limit --bandwidth --streams --detach $common" ;;
+	'migration resolve') echo "--source --target $common" ;;
+	*) echo "$common" ;;
+	esac
+}
+
+# _drover_operand COMMAND WORD: what may stand after these two.
+_drover_operand()
+{
+	case "$1 $2" in
+	'vm start' | 'vm stop' | 'vm show') _drover_names vm vms name ;;
+	'host show') _drover_names host hosts name ;;
+	'migration show' | 'migration cancel' | 'migration resolve')
+		_drover_names migration migrations id
+		;;
+	esac
+}
+
+# _drover_second COMMAND: what may stand directly after a command.
+_drover_second()
+{
+	case $1 in
+	vm) echo 'start stop list show' ;;
+	migration) echo 'list show cancel resolve' ;;
+	host) echo 'list show' ;;
+	session) echo 'list' ;;
+	migrate) _drover_names vm vms name ;;
+	help) echo 'vm migrate migration host events session version help' ;;
+	esac
+}
+
+_drover()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local -a words=()
+	local i offer=''
+
+	case $previous in
+	--to) offer=$(_drover_names host hosts name) ;;
+	--timeout | --downtime-limit | --bandwidth | --streams)
+		COMPREPLY=()
+		return
+		;;
+	*)
+		# The words before this one that are neither options nor values of options.
+		for ((i = 1; i < COMP_CWORD; i++)); do
+			case ${COMP_WORDS[i]} in
+			--to | --timeout | --downtime-limit | --bandwidth | --streams) i=$((i + 1)) ;;
+			-*) ;;
+			*) words+=("${COMP_WORDS[i]}") ;;
+			esac
+		done
+		case $current in
+		-*) offer=$(_drover_options "${words[0]-}" "${words[1]-}") ;;
+		*)
+			case ${#words[@]} in
+			0) offer='vm migrate migration host events session version help' ;;
+			1) offer=$(_drover_second "${words[0]}") ;;
+			2) offer=$(_drover_operand "${words[@]}") ;;
+			esac
+			;;
+		esac
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$offer" -- "$current")
+}
+
+complete -F _drover drover
