@@ -318,6 +318,7 @@ static int commit(struct drover_source *s, struct drover_err *err)
 	snprintf(record.vm, sizeof(record.vm), "%s", name_of(s));
 	snprintf(record.target, sizeof(record.target), "%s", s->to.name);
 	r = drover_record_commit(s->m->env->conf, &record, err);
+	drover_source_stage(s, "commit written");
 	if (r < 0)
 		drover_record_settle(s->m->env->conf, record.id, NULL);
 	return r;
@@ -336,6 +337,7 @@ static int await_running(struct drover_source *s, struct drover_err *err)
 				       &drover__running__descriptor, NULL, err);
 	if (r < 0)
 		return r;
+	drover_source_stage(s, "running on the target");
 	pthread_mutex_lock(&s->m->lock);
 	s->m->info.blackout_us = drover_clock_monotonic() - s->pause_us;
 	pthread_mutex_unlock(&s->m->lock);

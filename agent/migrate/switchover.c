@@ -208,6 +208,13 @@ static int ask_ready(struct drover_source *s, struct drover_err *err)
 					      &drover__ready__descriptor, NULL, err);
 }
 
+void drover_source_stage(const struct drover_source *s, const char *stage)
+{
+	log_debug("mig %llu vm %s: %s, %llu us after the pause",
+		  (unsigned long long)s->m->info.id, s->vm->def.name, stage,
+		  (unsigned long long)(drover_clock_monotonic() - s->pause_us));
+}
+
 int drover_switchover_run(struct drover_source *s, uint32_t round, struct drover_err *err)
 {
 	bool done;
@@ -215,15 +222,21 @@ int drover_switchover_run(struct drover_source *s, uint32_t round, struct drover
 
 	drover_migration_state(s->m, DROVER_MIGRATION_SWITCHOVER);
 	r = pause_vm(s, err);
+	drover_source_stage(s, "stopped");
 	if (r == 0)
 		r = drover_source_round(s, round, NULL, &done, err);
+	drover_source_stage(s, "last pages sent");
 	if (r == 0 && s->m->options.verify)
 		r = verify(s, err);
 	if (r == 0)
 		r = drover_migration_check(s->m, err);
 	if (r == 0)
 		r = send_device_state(s, err);
-	return r < 0 ? r : ask_ready(s, err);
+	drover_source_stage(s, "device state sent");
+	if (r == 0)
+		r = ask_ready(s, err);
+	drover_source_stage(s, "target ready");
+	return r;
 }
 
 int drover_switchover_undo(struct drover_vm *vm, struct drover_qmp *qmp, struct drover_err *err)

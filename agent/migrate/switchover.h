@@ -52,6 +52,9 @@ struct drover_pace;
 int drover_source_round(struct drover_source *s, uint32_t round, struct drover_pace *pace,
 			bool *ret_done, struct drover_err *err);
 
+/** drover_source_stage() - log how long after the pause a stage of the switchover ended */
+void drover_source_stage(const struct drover_source *s, const char *stage);
+
 /** drover_switchover_ready() - before the pause: the path for the device state stands */
 int drover_switchover_ready(struct drover_source *s, struct drover_err *err);
 
