@@ -3,6 +3,7 @@
 #include <linux/kvm.h>
 #include <linux/kvm_host.h>
 #include <linux/ktime.h>
+#include <linux/printk.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
@@ -169,8 +170,12 @@ int drover_harvester_start(struct drover_harvester *harvester, struct drover_rea
 void drover_harvester_stop(struct drover_harvester *harvester)
 {
 	struct order order = { .harvester = harvester };
+	int ret;
 
-	drover_vmref_run(harvester->vm, stop, &order);
+	ret = drover_vmref_run(harvester->vm, stop, &order);
+	if (ret && ret != -ESRCH)
+		pr_warn("drover: the dirty log of process %d stays on: error %d\n",
+			harvester->vm->pid, ret);
 	drover_kvmlog_free(&harvester->kvm);
 	if (harvester->watch_vmm)
 		drover_vmmlog_stop(&harvester->vmm);

@@ -258,9 +258,11 @@ int drover_session_start(struct drover_session *session, u32 *slots, struct drov
 	if (session->state == DROVER_SESSION_STATE_STARTED)
 		ret = drover_refuse(why, -EALREADY, "the session is started");
 	else if (!next_state(session, EVENT_START) || drover_vmref_dead(&session->vm))
-		ret = drover_refuse(why, -ESRCH, "the VM's process is gone");
+		ret = -ESRCH;
 	if (!ret)
 		ret = drover_harvester_start(&session->harvester, why);
+	if (ret == -ESRCH)
+		drover_refuse(why, ret, "the VM's process is gone");
 	if (!ret) {
 		*slots = drover_harvester_slots(&session->harvester);
 		session->stale = false;

@@ -47,60 +47,6 @@ static int check_kvm(struct kvm *kvm, struct drover_reason *why)
 	return 0;
 }
 
-/**
- * drover_vmref_init() - refer to a VM by a file descriptor of the caller's
- * @vm:	to be filled
- * @fd:	of the VM
- * @why:	out: the sentence of a refusal
- * @died:	called once, in a context that may not wait for the VM, when its process dies
- *
- * Return: 0, -EINVAL (no VM), -EOPNOTSUPP (a VM that cannot be tracked), -ESRCH (its process is
- * gone) or -ENOMEM, with a sentence.
- */
-int drover_vmref_init(struct drover_vmref *vm, int fd, void (*died)(struct drover_vmref *vm),
-		      struct drover_reason *why)
-{
-	int ret;
-
-	vm->died = died;
-	vm->dead = false;
-	vm->leaving = false;
-	vm->file = fget(fd);
-	if (!vm->file || !file_is_kvm(vm->file)) {
-		ret = drover_refuse(why, -EINVAL, "vm_fd is not a KVM VM");
-		goto put_file;
-	}
-	vm->kvm = vm->file->private_data;
-	vm->mm = vm->kvm->mm;
-	vm->pid = vm->kvm->userspace_pid;
-	ret = check_kvm(vm->kvm, why);
-	if (ret)
-		goto put_file;
-	if (!mmget_not_zero(vm->mm)) {
-		ret = drover_refuse(why, -ESRCH, "the VM's process is gone");
-		goto put_file;
-	}
-	vm->notifier.ops = &vm_ops;
-	ret = mmu_notifier_register(&vm->notifier, vm->mm);
-	mmput(vm->mm);
-	if (ret)
-		goto put_file;
-	return 0;
-
-put_file:
-	if (vm->file)
-		fput(vm->file);
-	return ret;
-}
-
-/* After this, died() is not running and will not be called. */
-void drover_vmref_exit(struct drover_vmref *vm)
-{
-	WRITE_ONCE(vm->leaving, true);
-	mmu_notifier_unregister(&vm->notifier, vm->mm);
-	fput(vm->file);
-}
-
 bool drover_vmref_dead(const struct drover_vmref *vm)
 {
 	return READ_ONCE(vm->dead);
@@ -154,6 +100,63 @@ int drover_vmref_run(struct drover_vmref *vm, drover_vmref_fn fn, void *arg)
 	flush_work(&job.work);
 	destroy_work_on_stack(&job.work);
 	return job.ret;
+}
+
+/* In a worker, for mmu_notifier_register() gives up when its caller has a signal. */
+static int watch_life(struct drover_vmref *vm, void __user *scratch, void *arg)
+{
+	vm->notifier.ops = &vm_ops;
+	return mmu_notifier_register(&vm->notifier, vm->mm);
+}
+
+/**
+ * drover_vmref_init() - refer to a VM by a file descriptor of the caller's
+ * @vm:	to be filled
+ * @fd:	of the VM
+ * @why:	out: the sentence of a refusal
+ * @died:	called once, in a context that may not wait for the VM, when its process dies
+ *
+ * Return: 0, -EINVAL (no VM), -EOPNOTSUPP (a VM that cannot be tracked), -ESRCH (its process is
+ * gone) or -ENOMEM, with a sentence.
+ */
+int drover_vmref_init(struct drover_vmref *vm, int fd, void (*died)(struct drover_vmref *vm),
+		      struct drover_reason *why)
+{
+	int ret;
+
+	vm->died = died;
+	vm->dead = false;
+	vm->leaving = false;
+	vm->file = fget(fd);
+	if (!vm->file || !file_is_kvm(vm->file)) {
+		ret = drover_refuse(why, -EINVAL, "vm_fd is not a KVM VM");
+		goto put_file;
+	}
+	vm->kvm = vm->file->private_data;
+	vm->mm = vm->kvm->mm;
+	vm->pid = vm->kvm->userspace_pid;
+	ret = check_kvm(vm->kvm, why);
+	if (ret)
+		goto put_file;
+	ret = drover_vmref_run(vm, watch_life, NULL);
+	if (ret == -ESRCH)
+		drover_refuse(why, ret, "the VM's process is gone");
+	if (ret)
+		goto put_file;
+	return 0;
+
+put_file:
+	if (vm->file)
+		fput(vm->file);
+	return ret;
+}
+
+/* After this, died() is not running and will not be called. */
+void drover_vmref_exit(struct drover_vmref *vm)
+{
+	WRITE_ONCE(vm->leaving, true);
+	mmu_notifier_unregister(&vm->notifier, vm->mm);
+	fput(vm->file);
 }
 
 /* One of KVM's VM ioctls; only for use within drover_vmref_run(). */

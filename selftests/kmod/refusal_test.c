@@ -413,6 +413,46 @@ TEST(malformed_ioctls)
 	}
 }
 
+/* Arguments that can be read but not written: what was done is undone. */
+TEST(answers_that_cannot_be_written)
+{
+	struct drover_session_create *create;
+	struct drover_harvest harvest;
+	int device = drover_open(), session;
+	struct drover_take *take;
+	struct pages pages;
+	struct vm vm;
+	void *page;
+
+	vm_create(&vm);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	create = page;
+	*create = (struct drover_session_create){ .size = sizeof(*create), .vm_fd = vm.fd,
+						  .ram_count = 1,
+						  .ram_fds = (uintptr_t)&vm.ram_fd };
+	NEED(!mprotect(page, PAGE, PROT_READ));
+	CHECK_ERROR(ioctl(device, DROVER_IOC_SESSION_CREATE, create), EFAULT);
+	session = session_create(&vm, 0);
+	NEED(session >= 0, "%s", reason);
+
+	NEED(!mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+	memset(page, 0, PAGE);
+	NEED(!mprotect(page, PAGE, PROT_READ));
+	CHECK_ERROR(ioctl(session, DROVER_IOC_START, page), EFAULT);
+	NEED(session_start(session) == 4, "%s", reason);
+	CHECK_ERROR(ioctl(session, DROVER_IOC_HARVEST, page), EFAULT);
+	NEED(!session_harvest(session, &harvest));
+	CHECK(harvest.total_pages == VM_PAGES);
+
+	NEED(!mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+	take = page;
+	*take = (struct drover_take){ .first = 64, .count = 512 };
+	NEED(!mprotect(page, PAGE, PROT_READ));
+	CHECK_ERROR(ioctl(session, DROVER_IOC_TAKE, take), EFAULT);
+	session_take_all(session, &pages);
+	CHECK(pages.count == VM_PAGES);
+}
+
 TEST(no_capability)
 {
 	struct drover_session_create create = { .size = sizeof(create) };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What TAKE says of pages, and what SEND puts on the wire. */
 #include <arpa/inet.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -138,8 +139,26 @@ static int send_range(int session, int socket, uint64_t first, uint32_t count, u
 	return ret;
 }
 
+/* Hands the keys of a TLS 1.3 connection to the kernel, as a TLS library would. */
+static void use_kernel_tls(const int pair[2])
+{
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info = { TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128 },
+		.key = "0123456789abcde",
+		.iv = "iv",
+		.salt = "sal",
+	};
+	int n;
+
+	for (n = 0; n < 2; n++)
+		if (setsockopt(pair[n], SOL_TCP, TCP_ULP, "tls", sizeof("tls")))
+			SKIP("no kernel TLS here");
+	NEED(!setsockopt(pair[0], SOL_TLS, TLS_TX, &keys, sizeof(keys)));
+	NEED(!setsockopt(pair[1], SOL_TLS, TLS_RX, &keys, sizeof(keys)));
+}
+
 /* Takes and sends all that was harvested; the other end gets just the data pages, in order. */
-static void check_stream(int family, int sndbuf, useconds_t pause)
+static void check_stream(int family, int sndbuf, useconds_t pause, void (*prepare)(const int pair[2]))
 {
 	struct reader reader = { .pause = pause, .room = 2 * VM_BYTES };
 	size_t expected = 0;
@@ -151,6 +170,8 @@ static void check_stream(int family, int sndbuf, useconds_t pause)
 	vm_mixed(&vm);
 	session = session_harvested(&vm);
 	tcp_pair(family, pair);
+	if (prepare)
+		prepare(pair);
 	if (sndbuf)
 		NEED(!setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)));
 	reader.fd = pair[1];
@@ -182,17 +203,22 @@ static void check_stream(int family, int sndbuf, useconds_t pause)
 
 TEST(send_ipv4)
 {
-	check_stream(AF_INET, 0, 0);
+	check_stream(AF_INET, 0, 0, NULL);
 }
 
 TEST(send_ipv6)
 {
-	check_stream(AF_INET6, 0, 0);
+	check_stream(AF_INET6, 0, 0, NULL);
 }
 
 TEST(send_to_a_slow_reader)
 {
-	check_stream(AF_INET, 4096, 100);
+	check_stream(AF_INET, 4096, 100, NULL);
+}
+
+TEST(send_through_kernel_tls)
+{
+	check_stream(AF_INET, 0, 0, use_kernel_tls);
 }
 
 /* What became a hole since TAKE is sent as zeros, and stays a hole. */
