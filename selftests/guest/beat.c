@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The heartbeat: a datagram each 5 ms, "drover-beat SEQ NS ERRORS" with the
- * guest's CLOCK_MONOTONIC, for a listener that knows when it came.
+ * The heartbeat: a datagram each 5 ms, "drover-beat BOOT SEQ NS ERRORS" with a
+ * number that tells this boot from others and the guest's CLOCK_MONOTONIC, for
+ * a listener that knows when it came.
  */
 #include "beat.h"
 
@@ -19,15 +20,16 @@ static int sock = -1;
 
 static void *work(void *arg)
 {
-	struct pace pace = { task_now(CLOCK_MONOTONIC) };
-	uint64_t seq = 1;
+	struct pace pace = {task_now(CLOCK_MONOTONIC)};
+	uint64_t boot = task_now(CLOCK_REALTIME), seq = 1;
 
 	for (;;) {
 		char text[96];
 		int length;
 
 		pace_wait(&pace, PERIOD_NS);
-		length = snprintf(text, sizeof(text), "drover-beat %" PRIu64 " %" PRIu64 " %" PRIu64,
+		length = snprintf(text, sizeof(text),
+				  "drover-beat %" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64, boot,
 				  seq, task_now(CLOCK_MONOTONIC), count_errors());
 		if (send(sock, text, (size_t)length, MSG_DONTWAIT) == length)
 			count_set(BEAT_SEQ, seq++);

@@ -5,7 +5,7 @@
 # Debian 12's own kernel where there is one, else the newest there is.
 GUEST_KERNEL ?= $(firstword $(shell ls -1 /boot/vmlinuz-6.1* 2>/dev/null | sort -rV) \
 	$(shell ls -1 /boot/vmlinuz-* 2>/dev/null | sort -rV))
-GUEST_KREL = $(GUEST_KERNEL:/boot/vmlinuz-%=%)
+GUEST_KREL = $(patsubst vmlinuz-%,%,$(notdir $(GUEST_KERNEL)))
 GUEST_MODULES := virtio_pci virtio_blk virtio_net button evdev
 GUEST_SRC := $(sort $(wildcard selftests/guest/*.c))
 GUEST_OBJ := $(GUEST_SRC:selftests/guest/%.c=build/guest/obj/%.o)
@@ -20,9 +20,14 @@ build/guest/init: $(GUEST_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^ -lpthread && strip $@
 
-build/guest/vmlinuz: $(GUEST_KERNEL)
+# The kernel's own date may well be older than a copy of the one before it.
+build/guest/kernel-$(GUEST_KREL):
+	$(Q)mkdir -p $(@D) && rm -f build/guest/kernel-* && touch $@
+
+build/guest/vmlinuz: build/guest/kernel-$(GUEST_KREL)
 	$(call say,COPY)
-	$(Q)mkdir -p $(@D) && install -m 644 $< $@
+	$(Q)test -n "$(GUEST_KERNEL)" || { echo "no kernel for the guest in /boot; give GUEST_KERNEL=" >&2; exit 1; }
+	$(Q)install -m 644 $(GUEST_KERNEL) $@
 
 build/guest/initrd.gz: build/guest/init build/guest/vmlinuz selftests/guest/build.mk
 	$(call say,CPIO)

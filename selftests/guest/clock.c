@@ -13,9 +13,9 @@ static struct {
 	const char *name;
 	uint64_t last;
 } clocks[] = {
-	{ CLOCK_MONOTONIC, "CLOCK_MONOTONIC" },
-	{ CLOCK_BOOTTIME, "CLOCK_BOOTTIME" },
-	{ CLOCK_REALTIME, "CLOCK_REALTIME" },
+	{CLOCK_MONOTONIC, "CLOCK_MONOTONIC"},
+	{CLOCK_BOOTTIME, "CLOCK_BOOTTIME"},
+	{CLOCK_REALTIME, "CLOCK_REALTIME"},
 };
 
 static void *watch(void *arg)

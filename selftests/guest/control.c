@@ -75,8 +75,8 @@ static const struct {
 	const char *name;
 	void (*run)(const char *arg, char *text, size_t size);
 } commands[] = {
-	{ "report", do_report },       { "check", do_check },	    { "rate", do_rate },
-	{ "reset-gap", do_reset_gap }, { "poweroff", do_poweroff },
+	{"report", do_report},	     {"check", do_check},	{"rate", do_rate},
+	{"reset-gap", do_reset_gap}, {"poweroff", do_poweroff},
 };
 
 static void answer(char *line, char *text, size_t size)
@@ -111,7 +111,7 @@ static void *serve(void *arg)
 
 static void *work(void *arg)
 {
-	struct timeval idle = { .tv_sec = IDLE_SECONDS };
+	struct timeval idle = {.tv_sec = IDLE_SECONDS};
 	int listener = (int)(intptr_t)arg, sock;
 
 	for (;;) {

@@ -9,22 +9,14 @@
 #define LINES_MAX 100
 
 static const char *const names[COUNT_MAX] = {
-	[MEM_WRITES] = "mem_writes",
-	[MEM_CHECKS] = "mem_checks",
-	[MEM_ERRORS] = "mem_errors",
-	[DISK_WRITES] = "disk_writes",
-	[DISK_READS] = "disk_reads",
-	[DISK_ERRORS] = "disk_errors",
-	[DISK_KEPT] = "disk_kept",
-	[TCP_CLIENTS] = "tcp_clients",
-	[TCP_BYTES] = "tcp_bytes",
-	[NET_BYTES] = "net_bytes",
-	[NET_CONNECTS] = "net_connects",
-	[NET_ERRORS] = "net_errors",
-	[BEAT_SEQ] = "beat_seq",
-	[MAX_GAP_MS] = "max_gap_ms",
-	[CLOCK_ERRORS] = "clock_errors",
-	[SETUP_ERRORS] = "setup_errors",
+	[MEM_WRITES] = "mem_writes",	 [MEM_CHECKS] = "mem_checks",
+	[MEM_ERRORS] = "mem_errors",	 [DISK_WRITES] = "disk_writes",
+	[DISK_READS] = "disk_reads",	 [DISK_ERRORS] = "disk_errors",
+	[DISK_KEPT] = "disk_kept",	 [TCP_CLIENTS] = "tcp_clients",
+	[TCP_BYTES] = "tcp_bytes",	 [NET_BYTES] = "net_bytes",
+	[NET_CONNECTS] = "net_connects", [NET_ERRORS] = "net_errors",
+	[BEAT_SEQ] = "beat_seq",	 [MAX_GAP_MS] = "max_gap_ms",
+	[CLOCK_ERRORS] = "clock_errors", [SETUP_ERRORS] = "setup_errors",
 };
 
 static uint64_t counts[COUNT_MAX];

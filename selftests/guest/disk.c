@@ -19,10 +19,10 @@
 #include "options.h"
 #include "task.h"
 
-#define DISK_PATH	"/dev/vda"
-#define LOCKS		64
-#define STUCK_SECONDS	30
-#define DEFAULT_RATE	40
+#define DISK_PATH     "/dev/vda"
+#define LOCKS	      64
+#define STUCK_SECONDS 30
+#define DEFAULT_RATE  40
 /* A block found wrong is counted once, then left alone until it is rewritten. */
 #define BAD 0
 
@@ -31,7 +31,7 @@ static size_t blocks;
 static uint64_t *generations; /* as remembered; BAD: do not look */
 static uint64_t written;      /* the newest generation */
 static unsigned long rate;
-static pthread_mutex_t locks[LOCKS] = { [0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER };
+static pthread_mutex_t locks[LOCKS] = {[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER};
 /* I/O done and asked for: the watch sees whether the disk still answers. */
 static uint64_t asked, done;
 
@@ -98,7 +98,7 @@ static void read_block(size_t block, struct page *page)
 static void *work(void *arg)
 {
 	uint64_t random = task_now(CLOCK_REALTIME);
-	struct pace pace = { task_now(CLOCK_MONOTONIC) };
+	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 	struct page *page = arg;
 
 	for (;;) {
@@ -239,7 +239,7 @@ static struct {
 	pthread_mutex_t lock;
 	bool running;
 	uint64_t checked;
-} pass = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} pass = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void *check_all(void *arg)
 {

@@ -50,7 +50,7 @@ static void accept_client(void)
 	}
 	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	clients[i].sent = clients[i].filled = 0;
-	polls[i] = (struct pollfd){ .fd = sock, .events = POLLIN };
+	polls[i] = (struct pollfd){.fd = sock, .events = POLLIN};
 	count_add(TCP_CLIENTS, 1);
 }
 
@@ -103,6 +103,6 @@ void echo_start(const struct options *opt)
 		return;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		polls[i].fd = -1;
-	polls[CLIENTS_MAX] = (struct pollfd){ .fd = sock, .events = POLLIN };
+	polls[CLIENTS_MAX] = (struct pollfd){.fd = sock, .events = POLLIN};
 	task_start("echo", TASK_SERVICE, work, NULL);
 }

@@ -21,12 +21,12 @@ struct region {
 	uint64_t kind;
 	size_t count;
 	struct page *pages;
-	uint64_t *generations;	/* as remembered; BAD: do not look */
-	uint64_t written;	/* the newest generation */
+	uint64_t *generations; /* as remembered; BAD: do not look */
+	uint64_t written;      /* the newest generation */
 };
 
-static struct region dirty = { .kind = PAGE_MEMORY };
-static struct region fill = { .kind = PAGE_FILL };
+static struct region dirty = {.kind = PAGE_MEMORY};
+static struct region fill = {.kind = PAGE_FILL};
 static unsigned long rate;
 /* Held for one page at a time: a full check does not stop the load. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -61,7 +61,7 @@ static void check_page(struct region *region, size_t i)
 static void *work(void *arg)
 {
 	uint64_t random = task_now(CLOCK_REALTIME), credit = 0, last = task_now(CLOCK_MONOTONIC);
-	struct pace pace = { last };
+	struct pace pace = {last};
 	size_t next_fill = 0;
 
 	for (;;) {

@@ -19,8 +19,8 @@
 
 static bool set_address(int sock, const char *name, unsigned long request, struct in_addr addr)
 {
-	struct ifreq req = { 0 };
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = addr };
+	struct ifreq req = {0};
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr = addr};
 
 	strcpy(req.ifr_name, name);
 	memcpy(&req.ifr_addr, &sin, sizeof(sin));
@@ -29,7 +29,7 @@ static bool set_address(int sock, const char *name, unsigned long request, struc
 
 static bool set_up(int sock, const char *name)
 {
-	struct ifreq req = { 0 };
+	struct ifreq req = {0};
 
 	strcpy(req.ifr_name, name);
 	if (ioctl(sock, SIOCGIFFLAGS, &req))
@@ -76,7 +76,7 @@ out:
 
 int net_listen(unsigned long port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	if (sock >= 0 && !setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) &&

@@ -35,19 +35,19 @@ static void set_option(struct options *opt, const char *name, const char *value)
 		const char *name;
 		unsigned long *number;
 	} numbers[] = {
-		{ "mem", &opt->mem },	      { "rate", &opt->rate },
-		{ "fill", &opt->fill },	      { "disk", &opt->disk },
-		{ "diskmib", &opt->diskmib }, { "diskrate", &opt->diskrate },
-		{ "tcp", &opt->tcp },	      { "diskread", &opt->diskread },
-		{ "tick", &opt->tick },	      { "netrate", &opt->netrate },
+		{"mem", &opt->mem},	    {"rate", &opt->rate},
+		{"fill", &opt->fill},	    {"disk", &opt->disk},
+		{"diskmib", &opt->diskmib}, {"diskrate", &opt->diskrate},
+		{"tcp", &opt->tcp},	    {"diskread", &opt->diskread},
+		{"tick", &opt->tick},	    {"netrate", &opt->netrate},
 	};
 	const struct {
 		const char *name;
 		char *text;
 	} texts[] = {
-		{ "ip", opt->ip },
-		{ "beat", opt->beat },
-		{ "net", opt->net },
+		{"ip", opt->ip},
+		{"beat", opt->beat},
+		{"net", opt->net},
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -85,7 +85,7 @@ void options_read(struct options *opt)
 /* options_address() - "ADDR:PORT" as a socket address; false if it is none. */
 bool options_address(const char *text, struct sockaddr_in *ret_addr)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct sockaddr_in addr = {.sin_family = AF_INET};
 	char host[32], *colon;
 	int port;
 

@@ -9,11 +9,11 @@
 #define PAGE_BYTES 4096
 
 /* Kinds of pages: no page passes for one of another kind. */
-#define PAGE_MEMORY 0x4d454d2d52565244ull  /* "DRVR-MEM" */
-#define PAGE_FILL   0x4c4c462d52565244ull  /* "DRVR-FLL" */
-#define PAGE_DISK   0x4b53442d52565244ull  /* "DRVR-DSK" */
-#define PAGE_SUPER  0x5250532d52565244ull  /* "DRVR-SPR" */
-#define PAGE_STREAM 0x54454e2d52565244ull  /* "DRVR-NET" */
+#define PAGE_MEMORY 0x4d454d2d52565244ull /* "DRVR-MEM" */
+#define PAGE_FILL   0x4c4c462d52565244ull /* "DRVR-FLL" */
+#define PAGE_DISK   0x4b53442d52565244ull /* "DRVR-DSK" */
+#define PAGE_SUPER  0x5250532d52565244ull /* "DRVR-SPR" */
+#define PAGE_STREAM 0x54454e2d52565244ull /* "DRVR-NET" */
 
 /*
  * What lies in a page of memory, a block of the disk, and a chunk of the bulk
@@ -25,7 +25,7 @@ struct page {
 	uint64_t kind;
 	uint64_t number;
 	uint64_t generation;
-	uint64_t sum;	/* over all the rest */
+	uint64_t sum; /* over all the rest */
 	uint64_t words[PAGE_BYTES / 8 - 4];
 };
 

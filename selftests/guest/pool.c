@@ -58,7 +58,7 @@ static unsigned check_slot(size_t i)
 static void *work(void *arg)
 {
 	uint64_t random = task_now(CLOCK_REALTIME) + (uintptr_t)arg;
-	struct pace pace = { task_now(CLOCK_MONOTONIC) };
+	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 
 	for (;;) {
 		size_t i = __atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED) % SLOTS;

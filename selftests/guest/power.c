@@ -39,7 +39,7 @@ static void *watch(void *arg)
 
 static bool has_power_key(int fd)
 {
-	unsigned char keys[KEY_MAX / 8 + 1] = { 0 };
+	unsigned char keys[KEY_MAX / 8 + 1] = {0};
 
 	return ioctl(fd, EVIOCGBIT(EV_KEY, sizeof(keys)), keys) >= 0 &&
 	       (keys[KEY_POWER / 8] & (1 << (KEY_POWER % 8)));

@@ -36,7 +36,7 @@ void report_json(char *text, size_t size)
 
 void report_run(void)
 {
-	struct pace pace = { task_now(CLOCK_MONOTONIC) };
+	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 	char text[1024];
 
 	printf("DROVER-GUEST READY t=%.3f errors=%" PRIu64 "\n", uptime(), count_errors());

@@ -64,7 +64,7 @@ static bool check(struct lane *lane)
 static void exchange(int sock)
 {
 	uint64_t due = task_now(CLOCK_MONOTONIC), now;
-	struct pollfd poll_fd = { .fd = sock };
+	struct pollfd poll_fd = {.fd = sock};
 
 	out.number = in.number = 0;
 	in.at = 0;
@@ -81,14 +81,15 @@ static void exchange(int sock)
 			return;
 		if ((poll_fd.revents & POLLOUT) && !move(sock, &out))
 			return;
-		if ((poll_fd.revents & (POLLIN | POLLERR | POLLHUP)) && !(move(sock, &in) && check(&in)))
+		if ((poll_fd.revents & (POLLIN | POLLERR | POLLHUP)) &&
+		    !(move(sock, &in) && check(&in)))
 			return;
 	}
 }
 
 static bool reach(int sock)
 {
-	struct pollfd poll_fd = { .fd = sock, .events = POLLOUT };
+	struct pollfd poll_fd = {.fd = sock, .events = POLLOUT};
 	socklen_t size = sizeof(int);
 	int err = 0;
 

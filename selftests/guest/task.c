@@ -17,7 +17,7 @@ static const int priorities[] = {
 
 bool task_start(const char *name, enum task_class class, void *(*run)(void *), void *arg)
 {
-	struct sched_param param = { .sched_priority = priorities[class] };
+	struct sched_param param = {.sched_priority = priorities[class]};
 	pthread_attr_t attr;
 	pthread_t thread;
 	int err;
