@@ -134,6 +134,23 @@ else
 	ends 3 "$missing" vm start -- -odd
 fi
 
+# --- manual pages ---
+MAN=${MAN:-Documentation/man}
+for page in "$MAN"/*.[58]; do
+	if command -v groff >/dev/null; then
+		is "$(groff -ww -t -man -Tutf8 -z "$page" 2>&1)" '' "${page##*/} has no mistake"
+	else
+		skip "${page##*/} has no mistake" 'groff is not installed'
+	fi
+done
+# Every option that help knows stands in the manual page and in the completion.
+for command in vm migrate migration; do
+	for option in $("$DROVER" help "$command" | grep -oE -- '--[a-z-]+' | sort -u); do
+		runs "$option of $command is documented" grep -qF -- "${option//-/\\-}" "$MAN/drover.8"
+		runs "$option of $command completes" grep -qF -- "$option" "$COMPLETION"
+	done
+done
+
 # --- completion ---
 # complete_words WORD…: what Tab offers for the last word, with made-up VMs and hosts.
 complete_words()

@@ -1,134 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What drover prints, for answers made by hand. Nothing is asked of netlink. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* What drover prints for people, of answers made by hand. Nothing is asked of netlink. */
+#include "page.h"
 
 #include <drover.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/cleanup.h"
 #include "drover_tool.h"
 #include "output.h"
 #include "progress.h"
 #include "report.h"
-
-struct page {
-	char *text;
-	size_t len;
-	FILE *out;
-};
-
-static FILE *begin(struct page *page)
-{
-	*page = (struct page){ 0 };
-	page->out = open_memstream(&page->text, &page->len);
-	assert_non_null(page->out);
-	return page->out;
-}
-
-static void expect(struct page *page, const char *wanted)
-{
-	fclose(page->out);
-	assert_string_equal(page->text, wanted);
-	free(page->text);
-}
-
-/* Compact, so that one line of a test holds it; frees the value. */
-static void expect_json(json_t *value, const char *wanted)
-{
-	auto_free char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(6));
-
-	assert_non_null(text);
-	assert_string_equal(text, wanted);
-	json_decref(value);
-}
-
-/* --- things to print --- */
-
-static Drover__VmInfo vm_running(void)
-{
-	static char *disks[] = { "/srv/web1.raw" }, *nics[] = { "52:54:00:01:02:03" };
-	Drover__VmInfo vm = DROVER__VM_INFO__INIT;
-
-	vm.name = "web1";
-	vm.state = DROVER__VM_STATE__VM_STATE_RUNNING;
-	vm.vcpus = 2;
-	vm.memory_mib = 512;
-	vm.pid = 4711;
-	vm.host = "host1";
-	vm.machine = "q35";
-	vm.cpu = "host";
-	vm.disks = disks;
-	vm.n_disks = 1;
-	vm.nics = nics;
-	vm.n_nics = 1;
-	vm.console = "/run/drover/vms/web1/console.log";
-	vm.definition = "/run/drover/vms/web1/vm.conf";
-	vm.uptime_s = 75;
-	vm.migration_id = 7;
-	return vm;
-}
-
-static Drover__VmInfo vm_moved(void)
-{
-	Drover__VmInfo vm = DROVER__VM_INFO__INIT;
-
-	vm.name = "database-of-the-shop";
-	vm.state = DROVER__VM_STATE__VM_STATE_MOVED;
-	vm.vcpus = 16;
-	vm.memory_mib = 65536;
-	vm.host = "host2";
-	return vm;
-}
-
-static Drover__RoundInfo round_of(uint32_t number, uint64_t scale)
-{
-	Drover__RoundInfo r = DROVER__ROUND_INFO__INIT;
-
-	r.number = number;
-	r.duration_us = 1000 * scale;
-	r.dirty_pages = 10 * scale;
-	r.log_pages = 7 * scale;
-	r.vmm_pages = 3 * scale;
-	r.kept_pages = number;
-	r.sent_pages = 8 * scale;
-	r.zero_pages = 2 * scale;
-	r.wire_bytes = 8 * scale * 4096;
-	r.harvest_us = 120 + number;
-	return r;
-}
-
-static Drover__RoundInfo rounds[2];
-static Drover__RoundInfo *round_list[] = { &rounds[0], &rounds[1] };
-
-static Drover__MigrationInfo migration_done(void)
-{
-	Drover__MigrationInfo m = DROVER__MIGRATION_INFO__INIT;
-
-	rounds[0] = round_of(1, 13107);
-	rounds[1] = round_of(2, 40);
-	m.id = 7;
-	m.vm = "web1";
-	m.source = "host1";
-	m.target = "host2";
-	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_DONE;
-	m.total_us = 16400000;
-	m.blackout_us = 38200;
-	m.ram_bytes = 512ULL << 20;
-	m.wire_bytes = 430000000;
-	m.verified_pages = 131072;
-	m.sent_pages = 105176;
-	m.zero_pages = 26294;
-	m.rounds = round_list;
-	m.n_rounds = 2;
-	return m;
-}
 
 /* --- tables --- */
 
@@ -228,10 +108,23 @@ static void test_sessions(void **state)
 	output_table(begin(&page), &table);
 	expect(&page, "ID  VM    STATE     PID   PAGES  HARVESTS  GUEST  VMM  KEPT  SENT  ZERO       WIRE\n"
 		      " 3  web1  started  4711  131072         4     20    5     1    99     8  396.0 KiB\n");
-	expect_json(report_session_json(&session),
-		    "{\"id\":3,\"name\":\"web1\",\"state\":\"started\",\"pid\":4711,"
-		    "\"ram_pages\":131072,\"harvests\":4,\"log_pages\":20,\"vmm_pages\":5,"
-		    "\"kept_pages\":1,\"sent_pages\":99,\"zero_pages\":8,\"sent_bytes\":405504}");
+}
+
+static void test_events(void **state)
+{
+	const struct session_info session = {
+		.id = 3, .name = "web1", .state = DROVER_SESSION_STATE_DEAD, .pid = 4711,
+	};
+	Drover__Event event = DROVER__EVENT__INIT;
+	struct page page;
+
+	event.time_us = 1700000000123456;
+	event.host = "host1";
+	event.text = "migration 7 is done";
+	report_event(begin(&page), &event);
+	expect(&page, "2023-11-14 22:13:20 host1 migration 7 is done\n");
+	report_session_event(begin(&page), event.time_us, &session);
+	expect(&page, "2023-11-14 22:13:20 drover.ko session 3 of vm web1, process 4711: dead\n");
 }
 
 /* What a peer calls itself must not drive the operator's terminal. */
@@ -355,94 +248,6 @@ static void test_exit_codes(void **state)
 	}
 }
 
-/* --- JSON --- */
-
-static void test_json_names_and_types(void **state)
-{
-	Drover__HostInfo host = DROVER__HOST_INFO__INIT;
-	Drover__RoundInfo r = round_of(2, 40);
-
-	host.name = "host1";
-	host.self = true;
-	host.load1 = 2;
-	expect_json(output_json(&host.base),
-		    "{\"name\":\"host1\",\"address\":\"\",\"self\":true,\"reachable\":false,"
-		    "\"error\":\"\",\"cpus\":0,\"memory_mib\":0,\"memory_free_mib\":0,"
-		    "\"cpu_model\":\"\",\"kernel\":\"\",\"qemu\":\"\",\"agent\":\"\",\"vms\":0,"
-		    "\"load1\":2.0}");
-	expect_json(output_json(&r.base),
-		    "{\"number\":2,\"duration_us\":40000,\"dirty_pages\":400,\"log_pages\":280,"
-		    "\"vmm_pages\":120,\"kept_pages\":2,\"sent_pages\":320,\"zero_pages\":80,"
-		    "\"wire_bytes\":1310720,\"harvest_us\":122}");
-}
-
-static void state_is(int state, const char *wanted)
-{
-	Drover__MigrationInfo m = DROVER__MIGRATION_INFO__INIT;
-	json_t *o;
-
-	m.state = state;
-	o = output_json(&m.base);
-	assert_string_equal(json_string_value(json_object_get(o, "state")), wanted);
-	json_decref(o);
-}
-
-static void test_json_states(void **state)
-{
-	state_is(DROVER__MIGRATION_STATE__MIGRATION_STATE_IN_DOUBT, "in_doubt");
-	state_is(DROVER__MIGRATION_STATE__MIGRATION_STATE_DONE, "done");
-	state_is(4711, "unknown");
-}
-
-static void test_json_event(void **state)
-{
-	Drover__MigrationInfo m = migration_done();
-	Drover__Event event = DROVER__EVENT__INIT;
-	struct page page;
-	json_t *o, *list;
-
-	event.time_us = 1700000000123456;
-	event.host = "host1";
-	event.text = "migration 7 is done";
-	event.migration = &m;
-	report_event(begin(&page), &event);
-	expect(&page, "2023-11-14 22:13:20 host1 migration 7 is done\n");
-	o = output_json(&event.base);
-	assert_true(json_is_null(json_object_get(o, "vm_info")));
-	list = json_object_get(json_object_get(o, "migration"), "rounds");
-	assert_int_equal(json_array_size(list), 2);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 1), "number")), 2);
-	assert_int_equal(json_integer_value(json_object_get(o, "time_us")), 1700000000123456);
-	json_decref(o);
-}
-
-static void test_json_reply(void **state)
-{
-	Drover__VmInfo vm = vm_running(), *list[] = { &vm };
-	Drover__ControlReply reply = DROVER__CONTROL_REPLY__INIT;
-	json_t *o;
-
-	expect_json(report_json(&reply, "vms"), "{\"vms\":[]}");
-	reply.vms = list;
-	reply.n_vms = 1;
-	o = report_json(&reply, "vms");
-	assert_string_equal(json_string_value(json_object_get(
-				    json_array_get(json_object_get(o, "vms"), 0), "state")),
-			    "running");
-	json_decref(o);
-}
-
-static void test_json_odd_text(void **state)
-{
-	Drover__VmInfo vm = DROVER__VM_INFO__INIT;
-	json_t *o;
-
-	vm.name = "w\xff" "b";
-	o = output_json(&vm.base);
-	assert_string_equal(json_string_value(json_object_get(o, "name")), "w?b");
-	json_decref(o);
-}
-
 /* --- units and numbers --- */
 
 static void test_units(void **state)
@@ -482,16 +287,12 @@ int main(void)
 		cmocka_unit_test(test_vm),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_rounds_and_summary),
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_round_line),
 		cmocka_unit_test(test_exit_codes),
-		cmocka_unit_test(test_json_names_and_types),
-		cmocka_unit_test(test_json_states),
-		cmocka_unit_test(test_json_event),
-		cmocka_unit_test(test_json_reply),
-		cmocka_unit_test(test_json_odd_text),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_numbers),
 	};
