@@ -39,6 +39,7 @@ ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/g
 TOOL_OBJ := $(TOOL_SRC:%.c=build/obj/%.o) build/obj/gen/control.pb-c.o
 UNIT_BIN := $(UNIT_SRC:selftests/agent/%.c=build/unit/%)
 KTEST_BIN := $(KTEST_SRC:selftests/kmod/%.c=build/selftests/kmod/%)
+CLI_BIN := $(patsubst selftests/cli/%.c,build/cli/%,$(wildcard selftests/cli/test_*.c))
 E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 
 .PHONY: all modules agent tools guest checks unit demo test lab bench install clean help setup
@@ -99,7 +100,7 @@ modules:
 agent: build/droverd
 tools: build/drover
 guest: build/guest/initrd.gz
-checks: $(UNIT_BIN) $(KTEST_BIN) $(E2E_BIN)
+checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN)
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto
 	$(call say,PROTOC)
@@ -146,12 +147,18 @@ build/unit/%: selftests/agent/%.c build/asan/libdroverd.a
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
 		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS) -lcmocka
 
+build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildcard tools/drover/*.h) build/gen/control.pb-c.c
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover $(TOOL_INC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
+		-Wno-missing-prototypes -o $@ $< $(filter-out tools/drover/main.c,$(TOOL_SRC)) build/gen/control.pb-c.c \
+		$(TOOL_LIBS) -lcmocka
+
 build/selftests/%: selftests/%.c
 	$(call say,TEST)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< -lpthread
 
 unit: setup
-	$(Q)$(MAKE) --no-print-directory checks
+	$(Q)$(MAKE) --no-print-directory tools checks
 	$(Q)selftests/run unit
 
 include $(wildcard selftests/guest/build.mk)
