@@ -104,6 +104,25 @@ refused 'a name in use there' 'vm web is already running on host2' migrate web -
 on host2 rmdir /run/drover/vms/web
 unmoved 'a name in use there'
 
+# Stands for the QEMU of an older release, and complains in its words.
+on host2 tee /tmp/old-qemu >/dev/null <<-'END'
+	#!/bin/sh
+	case "$*" in
+	*pc-q35-7.2*)
+		echo 'qemu-system-x86_64: unsupported machine type "pc-q35-7.2"' >&2
+		exit 1 ;;
+	esac
+	exec /usr/bin/qemu-system-x86_64 "$@"
+END
+on host2 sh -c 'chmod 755 /tmp/old-qemu; sed -i "/^name = host2/a qemu = /tmp/old-qemu" /etc/drover/drover.conf
+	pkill -TERM -x droverd; sleep 1'
+agent_start host2
+refused 'a machine type that the target lacks' 'host2: QEMU does not start vm web: unsupported machine type "pc-q35-7.2"' \
+	migrate web --to host2
+unmoved 'a machine type that the target lacks'
+on host2 sh -c 'sed -i "/^qemu = /d" /etc/drover/drover.conf; pkill -TERM -x droverd; sleep 1'
+agent_start host2
+
 drover host1 migrate web --to host2 --bandwidth 1 --detach >/dev/null
 refused 'a second migration' 'vm web is being migrated already' migrate web --to host2
 refused 'stopping in the middle' 'vm web is being migrated' vm stop web
