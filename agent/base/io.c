@@ -148,11 +148,28 @@ int drover_io_remove_durable(const char *path, struct drover_err *err)
 	return 0;
 }
 
+static int make_dir(const char *path, mode_t mode, struct drover_err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return 0;
+		errno = ENOTDIR;
+	}
+	return drover_err_set(err, errno, "cannot make the directory %s: %s", path,
+			      strerror(errno));
+}
+
 int drover_io_mkdirs(const char *path, mode_t mode, struct drover_err *err)
 {
 	char part[DROVER_PATH_MAX];
 	int r = drover_io_path(part, err, "%s", path);
 
+	if (r == 0 && !*part)
+		r = drover_err_set(err, ENOENT, "a directory without a name cannot be made");
 	if (r < 0)
 		return r;
 	for (char *p = part + 1;; p++) {
@@ -161,12 +178,10 @@ int drover_io_mkdirs(const char *path, mode_t mode, struct drover_err *err)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
-			return drover_err_set(err, errno, "cannot make the directory %s: %s", part,
-					      strerror(errno));
+		r = make_dir(part, mode, err);
+		if (r < 0 || !c)
+			return r;
 		*p = c;
-		if (!c)
-			return 0;
 	}
 }
 
