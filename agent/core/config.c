@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "core/ini.h"
 #include "wire.h"
 
@@ -232,7 +231,7 @@ int drover_config_read(const char *path, struct drover_conf *ret_conf, struct dr
 
 	set_defaults(&conf);
 	if (access(path, F_OK) == 0 || errno != ENOENT)
-		result = drover_io_read_file(path, CONFIG_MAX, &text, NULL, err);
+		result = drover_ini_load(path, origin, CONFIG_MAX, &text, err);
 	if (result == 0 && text)
 		result = drover_ini_read(text, origin, &ops, &r, err);
 	if (result == 0)

@@ -5,10 +5,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 
 static char *trim(char *s)
 {
@@ -21,8 +23,14 @@ static char *trim(char *s)
 	return s;
 }
 
-static int read_section(char *line, const struct drover_ini_ops *ops, void *data,
-			struct drover_err *err)
+struct reader {
+	const struct drover_ini_ops *ops;
+	void *data;
+	bool in_section;
+	char keys[512];	/* of this section so far, each between newlines */
+};
+
+static int read_section(struct reader *r, char *line, struct drover_err *err)
 {
 	char *end = strchr(line, ']'), *name;
 
@@ -33,35 +41,49 @@ static int read_section(char *line, const struct drover_ini_ops *ops, void *data
 	name = line + strcspn(line, " \t");
 	if (*name)
 		*name++ = '\0';
-	return ops->section(data, line, trim(name), err);
+	r->in_section = true;
+	strcpy(r->keys, "\n");
+	return r->ops->section(r->data, line, trim(name), err);
 }
 
-static int read_line(char *line, bool *in_section, const struct drover_ini_ops *ops, void *data,
-		     struct drover_err *err)
+/* A key given twice is a mistake that nobody should have to search for. */
+static int first_time(struct reader *r, const char *key, struct drover_err *err)
+{
+	char word[64];
+
+	snprintf(word, sizeof(word), "\n%.60s\n", key);
+	if (strstr(r->keys, word))
+		return drover_err_set(err, EINVAL, "a second \"%s\" in this section", key);
+	strncat(r->keys, word + 1, sizeof(r->keys) - strlen(r->keys) - 1);
+	return 0;
+}
+
+static int read_line(struct reader *r, char *line, struct drover_err *err)
 {
 	char *value;
+	int ret;
 
 	line = trim(line);
 	if (!*line || *line == '#' || *line == ';')
 		return 0;
-	if (*line == '[') {
-		*in_section = true;
-		return read_section(line, ops, data, err);
-	}
+	if (*line == '[')
+		return read_section(r, line, err);
 	value = strchr(line, '=');
 	if (!value)
 		return drover_err_set(err, EINVAL, "a line is written key = value");
-	if (!*in_section)
+	if (!r->in_section)
 		return drover_err_set(err, EINVAL, "a key stands before the first section");
 	*value++ = '\0';
-	return ops->key(data, trim(line), trim(value), err);
+	line = trim(line);
+	ret = first_time(r, line, err);
+	return ret < 0 ? ret : r->ops->key(r->data, line, trim(value), err);
 }
 
 int drover_ini_read(const char *text, const char *origin, const struct drover_ini_ops *ops,
 		    void *data, struct drover_err *err)
 {
+	struct reader reader = { .ops = ops, .data = data };
 	auto_free char *copy = strdup(text);
-	bool in_section = false;
 	unsigned int number = 0;
 	char *rest = copy, *line;
 
@@ -72,10 +94,26 @@ int drover_ini_read(const char *text, const char *origin, const struct drover_in
 		int r;
 
 		number++;
-		r = read_line(line, &in_section, ops, data, &why);
+		r = read_line(&reader, line, &why);
 		if (r < 0)
 			return drover_err_set(err, r, "%s:%u: %s", origin, number, why.text);
 	}
+	return 0;
+}
+
+int drover_ini_load(const char *path, const char *origin, size_t max, char **ret_text,
+		    struct drover_err *err)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	int r = drover_io_read_file(path, max, &text, &len, err);
+
+	if (r < 0)
+		return r;
+	/* What stands behind it would be ignored without a word. */
+	if (strlen(text) != len)
+		return drover_err_set(err, EINVAL, "%s is no text: it has a byte 0", origin);
+	*ret_text = steal_ptr(text);
 	return 0;
 }
 

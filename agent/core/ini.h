@@ -15,7 +15,8 @@
 /**
  * struct drover_ini_ops - what to do with what is read
  * @section: a section begins; @name is "" in "[kind]"
- * @key: a line of the section that began last; @value has no blanks around it
+ * @key: a line of the section that began last, which no line gave before; @value has no
+ *	blanks around it
  *
  * Both return 0, or set the error; the reader puts "ORIGIN:LINE: " in front.
  */
@@ -31,6 +32,14 @@ struct drover_ini_ops {
  */
 int drover_ini_read(const char *text, const char *origin, const struct drover_ini_ops *ops,
 		    void *data, struct drover_err *err);
+
+/**
+ * drover_ini_load() - a whole file, checked to be text
+ * @max: refuse files larger than this, in bytes
+ * @ret_text: out: to be freed by the caller
+ */
+int drover_ini_load(const char *path, const char *origin, size_t max, char **ret_text,
+		    struct drover_err *err);
 
 /* For keys: each sets the error with @what and its range where the value is wrong. */
 int drover_ini_number(const char *value, uint64_t min, uint64_t max, uint64_t *ret,

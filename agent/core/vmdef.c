@@ -26,7 +26,6 @@ struct reader {
 	struct drover_vm_def *def;
 	enum section section;
 	bool had_vm, had_console;
-	char keys[DROVER_FIELD_LEN];	/* of this section so far: ",a,b," */
 };
 
 static int set_word(const char *value, const char *const *words, char *buf, size_t size,
@@ -108,7 +107,6 @@ static int on_section(void *data, const char *kind, const char *name, struct dro
 {
 	struct reader *r = data;
 
-	strcpy(r->keys, ",");
 	if (!strcmp(kind, "disk"))
 		return begin_disk(r, name, err);
 	if (!strcmp(kind, "nic"))
@@ -225,26 +223,11 @@ static int console_key(struct drover_vm_def *def, const char *key, const char *v
 	return 0;
 }
 
-/* A key given twice is a mistake that nobody should have to search for. */
-static int first_time(struct reader *r, const char *key, struct drover_err *err)
-{
-	char word[64];
-
-	snprintf(word, sizeof(word), ",%.60s,", key);
-	if (strstr(r->keys, word))
-		return drover_err_set(err, EINVAL, "a second \"%s\" in this section", key);
-	strncat(r->keys, word + 1, sizeof(r->keys) - strlen(r->keys) - 1);
-	return 0;
-}
-
 static int on_key(void *data, const char *key, const char *value, struct drover_err *err)
 {
 	struct reader *r = data;
 	struct drover_vm_def *def = r->def;
-	int result = first_time(r, key, err);
 
-	if (result < 0)
-		return result;
 	switch (r->section) {
 	case VM:
 		return vm_key(def, key, value, err);
@@ -335,13 +318,12 @@ int drover_vmdef_read(const char *dir, const char *name, struct drover_vm_def *r
 
 	if (!drover_name_valid(name))
 		return drover_err_set(err, EINVAL, "\"%s\" is no valid name of a VM", name);
+	snprintf(origin, sizeof(origin), "%s.conf", name);
 	r = drover_io_path(path, err, "%s/%s.conf", dir, name);
 	if (r == 0)
-		r = drover_io_read_file(path, DEFINITION_MAX, &text, NULL, err);
-	if (r < 0)
-		return r;
-	snprintf(origin, sizeof(origin), "%s.conf", name);
-	r = drover_vmdef_parse(text, origin, &def, err);
+		r = drover_ini_load(path, origin, DEFINITION_MAX, &text, err);
+	if (r == 0)
+		r = drover_vmdef_parse(text, origin, &def, err);
 	if (r < 0)
 		return r;
 	if (strcmp(def.name, name))
