@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "core/config.h"
 #include "core/ini.h"
+#include "core/nbd.h"
 
 #define DEFINITION_MAX 65536
 
@@ -164,13 +165,22 @@ static int vm_key(struct drover_vm_def *def, const char *key, const char *value,
 	return drover_err_set(err, EINVAL, "unknown key \"%s\" in [vm]", key);
 }
 
+static int disk_path(struct drover_disk_def *disk, const char *value, struct drover_err *err)
+{
+	struct drover_nbd nbd;
+
+	if (drover_nbd_is(value) && drover_nbd_parse(value, &nbd) < 0)
+		return drover_err_set(err, EINVAL, "\"%s\" is not nbd://HOST[:PORT]/EXPORT", value);
+	return drover_ini_string(value, disk->path, sizeof(disk->path), err);
+}
+
 static int disk_key(struct drover_disk_def *disk, const char *key, const char *value,
 		    struct drover_err *err)
 {
 	int i;
 
 	if (!strcmp(key, "path"))
-		return drover_ini_string(value, disk->path, sizeof(disk->path), err);
+		return disk_path(disk, value, err);
 	if (!strcmp(key, "format"))
 		return set_word(value, formats, disk->format, sizeof(disk->format), err);
 	if (!strcmp(key, "cache"))

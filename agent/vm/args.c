@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/nbd.h"
+
 /* PCI slots: fixed, because a migration needs the same on both sides. */
 #define SLOT_RNG   3
 #define SLOT_DISKS 4
@@ -174,18 +176,12 @@ static void add_monitors(struct builder *b, const struct drover_vm_def *def,
 
 static json_t *nbd_node(const struct drover_disk_def *disk)
 {
-	/* nbd://HOST[:PORT]/EXPORT */
-	char host[DROVER_FIELD_LEN], *export, *port;
+	struct drover_nbd nbd;
 
-	snprintf(host, sizeof(host), "%s", disk->path + strlen("nbd://"));
-	export = strchr(host, '/');
-	if (export)
-		*export++ = '\0';
-	port = strrchr(host, ':');
-	if (port)
-		*port++ = '\0';
+	if (drover_nbd_parse(disk->path, &nbd) < 0)
+		return NULL;
 	return json_pack("{ss s{ss ss ss} ss}", "driver", "nbd", "server", "type", "inet", "host",
-			 host, "port", port ? port : "10809", "export", export ? export : "");
+			 nbd.host, "port", nbd.port, "export", nbd.export);
 }
 
 static json_t *file_node(const struct drover_disk_def *disk, uint32_t i, bool is_device)

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "core/clock.h"
+#include "core/nbd.h"
 #include "vm/args.h"
 #include "vm/cgroup.h"
 #include "vm/qmp.h"
@@ -42,7 +43,7 @@ static int open_disk(struct launch *l, uint32_t i, struct drover_err *err)
 	struct stat st;
 	int fd;
 
-	if (!strncmp(disk->path, "nbd://", 6))
+	if (drover_nbd_is(disk->path))
 		return 0;
 	if (!strcmp(disk->cache, "none"))
 		flags |= O_DIRECT;
