@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/pagemap.h>
+#include <linux/pagevec.h>
 #include <linux/smp.h>
 #include <linux/uio.h>
 #include <linux/version.h>
@@ -133,6 +134,25 @@ bool drover_folio_has_excess_ref(struct folio *folio)
 		smp_rmb(); /* as above */
 	} while (maps != atomic_read(&folio->_mapcount) + 1);
 	return refs > maps + 1 + folio_test_private(folio);
+}
+
+/*
+ * lru_add_drain() is not exported, but the release of a batch of pages begins with it, and an
+ * empty batch will do.
+ */
+void drover_lru_drain_this_cpu(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	struct folio_batch none;
+
+	folio_batch_init(&none);
+	__folio_batch_release(&none);
+#else
+	struct pagevec none;
+
+	pagevec_init(&none);
+	__pagevec_release(&none);
+#endif
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)

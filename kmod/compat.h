@@ -29,6 +29,7 @@ void drover_flush_tlb(void);
 
 struct page *drover_cache_get(struct address_space *mapping, pgoff_t index);
 bool drover_folio_has_excess_ref(struct folio *folio);
+void drover_lru_drain_this_cpu(void);
 
 ssize_t drover_sock_splice(struct socket *sock, struct bio_vec *vec, unsigned int count, bool more);
 

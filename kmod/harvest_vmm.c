@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "harvest_vmm.h"
+#include "lru.h"
 
 /* The mmap lock is let go after so much address space, for the VMM may want it. */
 #define WALK_STEP	(1UL << 30)
@@ -218,11 +219,16 @@ static unsigned long busy_pages(const struct drover_ram *ram, u64 first, unsigne
 	return busy;
 }
 
-/* Empties log->found into @bitmap, together with the pages kept from earlier collections. */
+/*
+ * Empties log->found into @bitmap, together with the pages kept from earlier collections. What is
+ * kept for a processor's sake only is released before the next collection, and so is found twice
+ * but not for ever.
+ */
 static void deliver(struct drover_vmmlog *log, struct drover_bitmap *bitmap,
 		    struct drover_vmmlog_found *found)
 {
 	u64 words = BITS_TO_LONGS(log->ram->pages), n;
+	bool keeps = false;
 
 	for (n = 0; n < words; n++) {
 		u64 first = n * BITS_PER_LONG;
@@ -236,11 +242,14 @@ static void deliver(struct drover_vmmlog *log, struct drover_bitmap *bitmap,
 			suspects = ~0UL;
 		if (suspects)
 			log->kept[n] = busy_pages(log->ram, first, suspects);
+		keeps |= log->kept[n];
 		log->found[n] = 0;
 		if (n % 1024 == 0)
 			cond_resched();
 	}
 	log->everything = false;
+	if (keeps)
+		drover_lru_drain();
 }
 
 /**

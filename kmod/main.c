@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "debugfs.h"
+#include "lru.h"
 #include "netlink.h"
 #include "sessfd.h"
 #include "vmref.h"
@@ -13,6 +14,7 @@ static const struct part {
 	int (*init)(void);
 	void (*exit)(void);
 } parts[] = {
+	{ "lru", drover_lru_init, drover_lru_exit },
 	{ "vmref", drover_vmref_setup, drover_vmref_teardown },
 	{ "debugfs", drover_debugfs_init, drover_debugfs_exit },
 	{ "netlink", drover_netlink_init, drover_netlink_exit },

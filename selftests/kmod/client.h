@@ -101,6 +101,7 @@ static inline void session_settle(int session)
 		session_take_all(session, &pages);
 		NEED(++tries < 100, "pages are kept for ever: %llu",
 		     (unsigned long long)harvest.kept_pages);
+		usleep(1000);
 	} while (harvest.kept_pages || harvest.total_pages);
 }
 
