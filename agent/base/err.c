@@ -9,15 +9,18 @@
 
 int drover_err_set(struct drover_err *err, int code, const char *fmt, ...)
 {
+	char text[DROVER_ERR_TEXT_MAX];
 	va_list ap;
 
 	code = -abs(code);
 	if (!err)
 		return code;
-	err->code = code;
+	/* The sentence may be made from the one that is there. */
 	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	err->code = code;
+	memcpy(err->text, text, sizeof(text));
 	return code;
 }
 

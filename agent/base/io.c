@@ -99,11 +99,14 @@ static int sync_dir_of(const char *path)
 	return 0;
 }
 
+/* Always a new file: the directory may belong to a VM, which must not choose where we write. */
 static int write_and_sync(const char *path, const void *data, size_t len, mode_t mode)
 {
-	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	auto_close int fd = -1;
 	int r;
 
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	r = drover_io_write(fd, data, len);

@@ -94,6 +94,15 @@ static void err_keeps_code_and_sentence(void **state)
 	assert_string_equal(err.text, "host2: vm web1: gone");
 }
 
+static void err_is_made_from_the_old_one(void **state)
+{
+	struct drover_err err = { 0 };
+
+	drover_err_set(&err, EIO, "it broke");
+	drover_err_set(&err, EINVAL, "again: %s", err.text);
+	assert_string_equal(err.text, "again: it broke");
+}
+
 static void err_wanted_by_nobody(void **state)
 {
 	assert_int_equal(drover_err_set(NULL, EIO, "nobody reads this"), -EIO);
@@ -289,6 +298,21 @@ static void durable_write_keeps_the_old_on_failure(void **state)
 	assert_int_equal(access(at(*state, "d.new"), F_OK), -1);
 }
 
+/* A VM's directory belongs to QEMU's user: links in it must not lead our writes away. */
+static void durable_write_follows_no_link(void **state)
+{
+	struct drover_err err = { 0 };
+	char victim[DROVER_PATH_MAX];
+
+	snprintf(victim, sizeof(victim), "%s", at(*state, "victim"));
+	put(victim, "ours", 4);
+	assert_int_equal(symlink(victim, at(*state, "f.new")), 0);
+	assert_int_equal(symlink(victim, at(*state, "f")), 0);
+	assert_int_equal(drover_io_write_durable(at(*state, "f"), "x", 1, 0600, &err), 0);
+	holds(victim, "ours");
+	holds(at(*state, "f"), "x");
+}
+
 static void durable_remove(void **state)
 {
 	struct drover_err err = { 0 };
@@ -390,6 +414,7 @@ int main(void)
 #define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_keeps_code_and_sentence),
+		cmocka_unit_test(err_is_made_from_the_old_one),
 		cmocka_unit_test(err_wanted_by_nobody),
 		cmocka_unit_test(err_cuts_what_is_too_long),
 		cmocka_unit_test(io_moves_all_of_it),
@@ -400,6 +425,7 @@ int main(void)
 		IN_A_PLACE(read_file_says_why_not),
 		IN_A_PLACE(durable_write_replaces),
 		IN_A_PLACE(durable_write_keeps_the_old_on_failure),
+		IN_A_PLACE(durable_write_follows_no_link),
 		IN_A_PLACE(durable_remove),
 		IN_A_PLACE(mkdirs_makes_parents),
 		IN_A_PLACE(mkdirs_says_why_not),
