@@ -76,7 +76,7 @@ int drover_cgroup_create(const char *vm, char *ret_path, struct drover_err *err)
 	int r;
 
 	ret_path[0] = '\0';
-	if (access(MOUNT "/cgroup.procs", F_OK) < 0 || base_path(base, err) < 0) {
+	if (access(MOUNT "/cgroup.procs", F_OK) < 0 || base_path(base, NULL) < 0) {
 		if (!warned)
 			log_warning("this host has no cgroup2: VMs stay in the cgroup of droverd");
 		warned = true;
@@ -107,8 +107,12 @@ void drover_cgroup_kill(const char *vm)
 
 void drover_cgroup_remove(const char *vm)
 {
+	const struct timespec nap = { .tv_nsec = 10000000 };
 	char base[DROVER_PATH_MAX], path[DROVER_PATH_MAX];
 
-	if (base_path(base, NULL) == 0 && drover_io_path(path, NULL, "%s/vm-%s", base, vm) == 0)
-		rmdir(path);
+	if (base_path(base, NULL) < 0 || drover_io_path(path, NULL, "%s/vm-%s", base, vm) < 0)
+		return;
+	/* KVM's own thread stands in it too, and ends a moment after the process. */
+	for (int i = 0; i < 20 && rmdir(path) < 0 && errno == EBUSY; i++)
+		nanosleep(&nap, NULL);
 }

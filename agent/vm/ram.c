@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -42,12 +43,27 @@ static int check_room(const struct drover_conf *conf, const struct drover_vm_def
 	return 0;
 }
 
+/* A directory in /dev/shm may have been made by anybody. */
+static int check_owner(const char *dir, struct drover_err *err)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) < 0)
+		return drover_err_set(err, errno, "cannot look at %s: %s", dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    ((st.st_mode & 0022) && !(st.st_mode & S_ISVTX)))
+		return drover_err_set(err, EPERM, "ram_dir %s is not a directory of ours alone", dir);
+	return 0;
+}
+
 int drover_ram_file_create(const struct drover_conf *conf, const struct drover_vm_def *def,
 			   const char *path, uid_t owner, gid_t group, struct drover_err *err)
 {
 	auto_close int fd = -1;
 	int r = drover_io_mkdirs(conf->ram_dir, 0755, err);
 
+	if (r == 0)
+		r = check_owner(conf->ram_dir, err);
 	if (r < 0)
 		return r;
 	unlink(path);

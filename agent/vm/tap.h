@@ -5,6 +5,11 @@
 
 #include "base/err.h"
 
+#define DROVER_TAP_NAME_LEN 16
+
+/** drover_tap_name() - the tap's name, the same on every host, into DROVER_TAP_NAME_LEN bytes */
+void drover_tap_name(const char *vm, const char *nic, char *buf);
+
 /**
  * drover_tap_open() - make a tap, put it into a bridge, bring it up
  * @vm, @nic: give it its name

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,9 +13,13 @@
 int drover_user_find(const char *name, struct drover_user *ret_user, struct drover_err *err)
 {
 	struct drover_user u = { .group_count = DROVER_GROUPS_MAX };
-	struct passwd *pw = getpwnam(name);
+	struct passwd entry, *pw = NULL;
+	char strings[4096];
 	struct stat st;
+	int r = getpwnam_r(name, &entry, strings, sizeof(strings), &pw);
 
+	if (r)
+		return drover_err_set(err, r, "user %s cannot be looked up: %s", name, strerror(r));
 	if (!pw)
 		return drover_err_set(err, ENOENT, "there is no user %s for QEMU to run as", name);
 	u.uid = pw->pw_uid;
