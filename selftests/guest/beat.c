@@ -20,14 +20,13 @@ static int sock = -1;
 
 static void *work(void *arg)
 {
-	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 	uint64_t boot = task_now(CLOCK_REALTIME), seq = 1;
 
 	for (;;) {
 		char text[96];
 		int length;
 
-		pace_wait(&pace, PERIOD_NS);
+		task_wait(PERIOD_NS);
 		length = snprintf(text, sizeof(text),
 				  "drover-beat %" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64, boot,
 				  seq, task_now(CLOCK_MONOTONIC), count_errors());

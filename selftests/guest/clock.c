@@ -20,10 +20,10 @@ static struct {
 
 static void *watch(void *arg)
 {
-	uint64_t sleep_ns = *(const unsigned long *)arg * 1000000;
+	uint64_t period_ns = *(const unsigned long *)arg * 1000000;
 
 	for (;;) {
-		task_sleep(sleep_ns);
+		task_wait(period_ns);
 		for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
 			uint64_t now = task_now(clocks[i].clock);
 			uint64_t last = clocks[i].last;

@@ -98,13 +98,12 @@ static void read_block(size_t block, struct page *page)
 static void *work(void *arg)
 {
 	uint64_t random = task_now(CLOCK_REALTIME);
-	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 	struct page *page = arg;
 
 	for (;;) {
 		size_t block = page_random(&random) % blocks;
 
-		pace_wait(&pace, 1000000000 / rate);
+		task_wait(1000000000 / rate);
 		if (page_random(&random) & 1)
 			write_block(block, page);
 		else

@@ -58,5 +58,5 @@ int main(void)
 	control_start(&opt);
 	stream_start(&opt);
 	beat_start(&opt);
-	report_run();
+	report_run(&opt);
 }

@@ -61,14 +61,13 @@ static void check_page(struct region *region, size_t i)
 static void *work(void *arg)
 {
 	uint64_t random = task_now(CLOCK_REALTIME), credit = 0, last = task_now(CLOCK_MONOTONIC);
-	struct pace pace = {last};
 	size_t next_fill = 0;
 
 	for (;;) {
 		unsigned long goal = __atomic_load_n(&rate, __ATOMIC_RELAXED);
 		uint64_t now, spent, writes;
 
-		pace_wait(&pace, PERIOD_NS);
+		task_wait(PERIOD_NS);
 		now = task_now(CLOCK_MONOTONIC);
 		spent = now - last;
 		last = now;

@@ -15,7 +15,8 @@ static const struct options defaults = {
 	.diskmib = 64,
 	.tcp = 7000,
 	.netrate = 1024,
-	.tick = 1,
+	.tick = 5,
+	.report = 5,
 };
 
 static void set_number(const char *name, const char *value, unsigned long *ret_number)
@@ -40,6 +41,7 @@ static void set_option(struct options *opt, const char *name, const char *value)
 		{"diskmib", &opt->diskmib}, {"diskrate", &opt->diskrate},
 		{"tcp", &opt->tcp},	    {"diskread", &opt->diskread},
 		{"tick", &opt->tick},	    {"netrate", &opt->netrate},
+		{"report", &opt->report},
 	};
 	const struct {
 		const char *name;
@@ -79,7 +81,9 @@ void options_read(struct options *opt)
 		set_option(opt, word + 7, value);
 	}
 	if (!opt->tick)
-		opt->tick = 1;
+		opt->tick = defaults.tick;
+	if (!opt->report)
+		opt->report = defaults.report;
 }
 
 /* options_address() - "ADDR:PORT" as a socket address; false if it is none. */

@@ -20,6 +20,7 @@ struct options {
 	char net[32];		/* ADDR:PORT, or empty: no bulk load */
 	unsigned long netrate;	/* KiB a second of bulk load */
 	unsigned long tick;	/* ms that the clock watcher sleeps */
+	unsigned long report;	/* seconds between two lines on the console */
 };
 
 void options_read(struct options *opt);

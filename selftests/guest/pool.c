@@ -58,13 +58,12 @@ static unsigned check_slot(size_t i)
 static void *work(void *arg)
 {
 	uint64_t random = task_now(CLOCK_REALTIME) + (uintptr_t)arg;
-	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 
 	for (;;) {
 		size_t i = __atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED) % SLOTS;
 		struct slot *slot = &slots[i];
 
-		pace_wait(&pace, READERS * 1000000000ull / rate);
+		task_wait(READERS * 1000000000ull / rate);
 		pthread_mutex_lock(&slot->lock);
 		check_slot(i);
 		slot->group = page_random(&random) % disk_groups();

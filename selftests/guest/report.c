@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the guest says of itself: a line a second for people, JSON for tests. */
+/* What the guest says of itself: a line on the console for people, JSON for tests. */
 #include "report.h"
 
 #include <inttypes.h>
@@ -7,9 +7,8 @@
 
 #include "count.h"
 #include "disk.h"
+#include "options.h"
 #include "task.h"
-
-#define PERIOD_NS 1000000000ull
 
 /* Each figure as @format says, with @last for the sum of all errors. */
 static void list(char *text, size_t size, const char *format, const char *last)
@@ -34,15 +33,16 @@ void report_json(char *text, size_t size)
 	list(text + at, size - (size_t)at, "\"%s\":%" PRIu64 ", ", "\"%s\":%" PRIu64 "}");
 }
 
-void report_run(void)
+void report_run(const struct options *opt)
 {
-	struct pace pace = {task_now(CLOCK_MONOTONIC)};
 	char text[1024];
 
 	printf("DROVER-GUEST READY t=%.3f errors=%" PRIu64 "\n", uptime(), count_errors());
-	for (;;) {
-		pace_wait(&pace, PERIOD_NS);
+	for (unsigned long second = 1;; second++) {
+		task_wait(1000000000);
 		disk_watch();
+		if (second % opt->report)
+			continue;
 		list(text, sizeof(text), "%s=%" PRIu64 " ", "%s=%" PRIu64);
 		printf("DROVER-GUEST t=%.3f %s\n", uptime(), text);
 	}

@@ -53,12 +53,14 @@ void task_sleep(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
-void pace_wait(struct pace *pace, uint64_t period_ns)
+void task_wait(uint64_t period_ns)
 {
-	uint64_t now = task_now(CLOCK_MONOTONIC);
+	uint64_t period = period_ns ? period_ns : 1;
+	uint64_t next = (task_now(CLOCK_MONOTONIC) / period + 1) * period;
+	struct timespec ts = {
+		.tv_sec = (time_t)(next / 1000000000),
+		.tv_nsec = (long)(next % 1000000000),
+	};
 
-	pace->next += period_ns;
-	if (pace->next <= now)
-		pace->next = now + period_ns;
-	task_sleep(pace->next - now);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }

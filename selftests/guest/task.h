@@ -14,11 +14,11 @@ bool task_start(const char *name, enum task_class class, void *(*run)(void *), v
 uint64_t task_now(clockid_t clock);
 void task_sleep(uint64_t ns);
 
-/* Steady steps of a loop; after a stall it goes on from now, without a burst. */
-struct pace {
-	uint64_t next;
-};
-
-void pace_wait(struct pace *pace, uint64_t period_ns);
+/*
+ * Until the next multiple of @period_ns on CLOCK_MONOTONIC: what has the same
+ * period wakes together, as a wake-up is dear under nested virtualization, and
+ * what a stall left out is not made up for.
+ */
+void task_wait(uint64_t period_ns);
 
 #endif
