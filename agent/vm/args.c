@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "core/nbd.h"
 
 /* PCI slots: fixed, because a migration needs the same on both sides. */
@@ -58,16 +59,21 @@ static void add_json(struct builder *b, const char *option, json_t *value)
 static void add_escaped(struct builder *b, const char *option, const char *prefix,
 			const char *value, const char *suffix)
 {
-	char text[2 * DROVER_FIELD_LEN + 1024], *p = text;
+	auto_free char *text = malloc(2 * strlen(value) + 1);
+	char *p = text;
 
-	for (; *value && p < text + 2 * DROVER_FIELD_LEN; value++) {
+	for (; text && *value; value++) {
 		if (*value == ',')
 			*p++ = ',';
 		*p++ = *value;
 	}
-	*p = '\0';
+	if (text)
+		*p = '\0';
 	add(b, "%s", option);
-	add(b, "%s%s%s", prefix, text, suffix);
+	if (text)
+		add(b, "%s%s%s", prefix, text, suffix);
+	else
+		b->failed = true;
 }
 
 static const char *bus_of(const struct drover_vm_def *def)
@@ -145,11 +151,11 @@ static void add_basics(struct builder *b, const struct drover_args_env *env)
 static void add_socket(struct builder *b, const struct drover_args_env *env, const char *id,
 		       const char *file)
 {
-	char suffix[128];
+	char prefix[64], suffix[64];
 
+	snprintf(prefix, sizeof(prefix), "socket,id=%s,path=", id);
 	snprintf(suffix, sizeof(suffix), "/%s,server=on,wait=off", file);
-	add(b, "-chardev");
-	add(b, "socket,id=%s,path=%s%s", id, env->dir, suffix);
+	add_escaped(b, "-chardev", prefix, env->dir, suffix);
 }
 
 static void add_monitors(struct builder *b, const struct drover_vm_def *def,
@@ -163,8 +169,8 @@ static void add_monitors(struct builder *b, const struct drover_vm_def *def,
 	add(b, "chardev=migrate,mode=control");
 	switch (def->console) {
 	case DROVER_CONSOLE_LOG:
-		add(b, "-chardev");
-		add(b, "file,id=console,append=on,path=%s/console.log", env->dir);
+		add_escaped(b, "-chardev", "file,id=console,append=on,path=", env->dir,
+			    "/console.log");
 		break;
 	case DROVER_CONSOLE_SOCKET:
 		add_socket(b, env, "console", "console.sock");
