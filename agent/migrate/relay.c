@@ -85,6 +85,27 @@ static int accept_qemu(int listener, struct drover_err *err)
 	return r;
 }
 
+/*
+ * Waits for bytes of QEMU's, without limit: it says nothing while its VM is paused and the
+ * last pages travel. A listener that was shut down ends the wait.
+ */
+static int await_bytes(int fd, int listener, struct drover_err *err)
+{
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = listener } };
+
+	for (;;) {
+		int r = poll(p, 2, -1);
+
+		if (r < 0 && errno != EINTR)
+			return drover_err_set(err, errno, "waiting for QEMU's device state failed: %s",
+					      strerror(errno));
+		if (r > 0 && p[1].revents)
+			return drover_err_set(err, ECANCELED, "the device state was not waited for");
+		if (r > 0)
+			return 0;
+	}
+}
+
 int drover_relay_send(int listener, struct drover_peer *peer, uint64_t *ret_bytes,
 		      struct drover_err *err)
 {
@@ -98,8 +119,12 @@ int drover_relay_send(int listener, struct drover_peer *peer, uint64_t *ret_byte
 	if (!buf)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	for (;;) {
-		ssize_t n = read(fd, buf, CHUNK);
+		ssize_t n;
 
+		r = await_bytes(fd, listener, err);
+		if (r < 0)
+			return r;
+		n = read(fd, buf, CHUNK);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

@@ -19,7 +19,11 @@
  */
 int drover_relay_listen(const char *path, struct drover_err *err);
 
-/** drover_relay_send() - accept QEMU and carry its bytes to @peer until it closes */
+/**
+ * drover_relay_send() - accept QEMU and carry its bytes to @peer until it closes
+ *
+ * shutdown(2) of the listener, from another thread, ends it with -ECANCELED.
+ */
 int drover_relay_send(int listener, struct drover_peer *peer, uint64_t *ret_bytes,
 		      struct drover_err *err);
 

@@ -65,8 +65,9 @@ static int open_qmp(struct drover_source *s, struct drover_err *err)
 		return drover_err_set(err, EINVAL, "vm %s is %s, and only a running VM can be moved",
 				      name_of(s), status);
 	return drover_qmp_call(s->qmp, "migrate-set-capabilities",
-			       json_pack("{s[{ss sb}]}", "capabilities", "capability",
-					 "x-ignore-shared", "state", 1),
+			       json_pack("{s[{ss sb} {ss sb}]}", "capabilities", "capability",
+					 "x-ignore-shared", "state", 1, "capability",
+					 "pause-before-switchover", "state", 1),
 			       QMP_TIMEOUT_MS, NULL, err);
 }
 
@@ -347,6 +348,7 @@ static int await_running(struct drover_source *s, struct drover_err *err)
 static void release(struct drover_source *s)
 {
 	drover_migration_attach(s->m, NULL, NULL);
+	drover_switchover_end_relay(s);
 	if (s->tracker)
 		s->tracker->ops->close(s->tracker);
 	drover_sender_close(&s->sender);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,6 +61,43 @@ static int connect_device(struct drover_source *s, struct drover_err *err)
 	return drover_peer_connect(s->m->env->conf, &s->to, &hello, &s->device, err);
 }
 
+static void *run_relay(void *data)
+{
+	struct drover_source *s = data;
+
+	s->relay.result = drover_relay_send(s->listener, s->device, &s->relay.bytes, &s->relay.err);
+	return NULL;
+}
+
+static int start_relay(struct drover_source *s, struct drover_err *err)
+{
+	int r = pthread_create(&s->relay.thread, NULL, run_relay, s);
+
+	if (r)
+		return drover_err_set(err, r, "cannot start a thread: %s", strerror(r));
+	s->relay.runs = true;
+	return 0;
+}
+
+/* QEMU has closed its stream: the relay ends by itself. */
+static int join_relay(struct drover_source *s, struct drover_err *err)
+{
+	pthread_join(s->relay.thread, NULL);
+	s->relay.runs = false;
+	if (s->relay.result < 0)
+		return drover_err_set(err, s->relay.result, "%s", s->relay.err.text);
+	return 0;
+}
+
+void drover_switchover_end_relay(struct drover_source *s)
+{
+	if (!s->relay.runs)
+		return;
+	shutdown(s->listener, SHUT_RDWR);
+	drover_peer_interrupt(s->device);
+	join_relay(s, NULL);
+}
+
 int drover_switchover_ready(struct drover_source *s, struct drover_err *err)
 {
 	Drover__DeviceStateBegin begin = DROVER__DEVICE_STATE_BEGIN__INIT;
@@ -75,19 +113,11 @@ int drover_switchover_ready(struct drover_source *s, struct drover_err *err)
 	if (r == 0)
 		r = drover_peer_expect(s->control, DROVER_FRAME_DEVICE_STATE_READY,
 				       &drover__device_state_ready__descriptor, NULL, err);
-	return r < 0 ? r : connect_device(s, err);
+	if (r == 0)
+		r = connect_device(s, err);
+	return r < 0 ? r : start_relay(s, err);
 }
 
-static int pause_vm(struct drover_source *s, struct drover_err *err)
-{
-	int r = drover_switchover_mark(s->vm, true, err);
-
-	if (r < 0)
-		return r;
-	s->paused = true;
-	s->pause_us = drover_clock_monotonic();
-	return drover_qmp_call(s->qmp, "stop", NULL, QMP_TIMEOUT_MS, NULL, err);
-}
 
 /* One slice of hashes from the target, compared with ours. */
 static int compare_slice(struct drover_source *s, uint64_t first, uint32_t count, uint64_t *ours,
@@ -148,13 +178,17 @@ static int verify(struct drover_source *s, struct drover_err *err)
 	return 0;
 }
 
-/* Waits until QEMU's own migration is neither setting up nor under way. */
-static int migrate_status(struct drover_qmp *qmp, char *status, size_t size, struct drover_err *err)
+/*
+ * Waits until QEMU's own migration is neither setting up nor under way.
+ * @paused_ends: having paused the VM, waiting to go on, is an end too
+ */
+static int migrate_status(struct drover_qmp *qmp, bool paused_ends, char *status, size_t size,
+			  struct drover_err *err)
 {
 	uint64_t end = drover_clock_monotonic() + QMP_TIMEOUT_MS * 1000ULL;
 
 	for (;;) {
-		struct timespec nap = { .tv_nsec = 2000000 };
+		struct timespec nap = { .tv_nsec = 1000000 };
 		json_t *result = NULL;
 		const char *word = NULL;
 		int r = drover_qmp_call(qmp, "query-migrate", NULL, QMP_TIMEOUT_MS, &result, err);
@@ -165,7 +199,8 @@ static int migrate_status(struct drover_qmp *qmp, char *status, size_t size, str
 		snprintf(status, size, "%s", word ? word : "none");
 		json_decref(result);
 		if (strcmp(status, "setup") && strcmp(status, "active") &&
-		    strcmp(status, "device") && strcmp(status, "cancelling"))
+		    strcmp(status, "device") && strcmp(status, "cancelling") &&
+		    (paused_ends || strcmp(status, "pre-switchover")))
 			return 0;
 		if (drover_clock_monotonic() > end)
 			return drover_err_set(err, ETIMEDOUT,
@@ -174,25 +209,57 @@ static int migrate_status(struct drover_qmp *qmp, char *status, size_t size, str
 	}
 }
 
-static int send_device_state(struct drover_source *s, struct drover_err *err)
+static void note_stop(void *data, const char *event, json_t *message)
+{
+	struct drover_source *s = data;
+
+	if (!strcmp(event, "STOP"))
+		s->pause_us = drover_clock_monotonic();
+}
+
+/*
+ * QEMU begins its own migration while the VM runs, so that setting it up takes
+ * nothing of the blackout, and pauses the VM itself ("pause-before-switchover").
+ */
+static int pause_vm(struct drover_source *s, struct drover_err *err)
 {
 	char uri[DROVER_PATH_MAX], status[32];
-	uint64_t bytes = 0;
 	int r = drover_io_path(uri, err, "unix:%s/outgoing.sock", s->vm->dir);
 
 	if (r == 0)
-		r = drover_qmp_call(s->qmp, "migrate", json_pack("{ss}", "uri", uri),
-				    QMP_TIMEOUT_MS, NULL, err);
+		r = drover_switchover_mark(s->vm, true, err);
+	if (r < 0)
+		return r;
+	s->paused = true;
+	s->pause_us = drover_clock_monotonic();
+	drover_qmp_set_event(s->qmp, note_stop, s);
+	r = drover_qmp_call(s->qmp, "migrate", json_pack("{ss}", "uri", uri), QMP_TIMEOUT_MS, NULL,
+			    err);
 	if (r == 0)
-		r = drover_relay_send(s->listener, s->device, &bytes, err);
+		r = migrate_status(s->qmp, true, status, sizeof(status), err);
+	if (r == 0 && strcmp(status, "pre-switchover"))
+		r = drover_err_set(err, EIO, "QEMU could not prepare its device state (%s)", status);
+	return r;
+}
+
+static int send_device_state(struct drover_source *s, struct drover_err *err)
+{
+	char status[32];
+	int r = drover_qmp_call(s->qmp, "migrate-continue",
+				json_pack("{ss}", "state", "pre-switchover"), QMP_TIMEOUT_MS, NULL,
+				err);
+
 	if (r == 0)
-		r = migrate_status(s->qmp, status, sizeof(status), err);
+		r = migrate_status(s->qmp, false, status, sizeof(status), err);
 	if (r < 0)
 		return r;
 	if (strcmp(status, "completed"))
 		return drover_err_set(err, EIO, "QEMU could not save its device state (%s)", status);
+	r = join_relay(s, err);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&s->m->lock);
-	s->m->info.device_state_bytes = bytes;
+	s->m->info.device_state_bytes = s->relay.bytes;
 	pthread_mutex_unlock(&s->m->lock);
 	return 0;
 }
@@ -246,7 +313,7 @@ int drover_switchover_undo(struct drover_vm *vm, struct drover_qmp *qmp, struct 
 
 	/* Fails when no migration is under way, which is as good. */
 	drover_qmp_call(qmp, "migrate_cancel", NULL, QMP_TIMEOUT_MS, NULL, NULL);
-	r = migrate_status(qmp, status, sizeof(status), err);
+	r = migrate_status(qmp, false, status, sizeof(status), err);
 	if (r == 0)
 		r = drover_qmp_call(qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL, err);
 	if (r < 0)

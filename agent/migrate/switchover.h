@@ -19,6 +19,7 @@
  * @control: connection with role CONTROL
  * @device: connection with role DEVICE_STATE
  * @listener: where QEMU delivers its device state
+ * @relay: the thread that carries it, and what became of it
  * @tracker: the VM's memory
  * @sender: the RAM streams
  * @token: proves to the target that a data connection belongs to this migration
@@ -34,6 +35,13 @@ struct drover_source {
 	struct drover_peer *control;
 	struct drover_peer *device;
 	int listener;
+	struct drover_source_relay {
+		pthread_t thread;
+		bool runs;
+		int result;
+		uint64_t bytes;
+		struct drover_err err;
+	} relay;
 	struct drover_tracker *tracker;
 	struct drover_sender sender;
 	uint8_t token[DROVER_PEER_TOKEN_SIZE];
@@ -57,6 +65,9 @@ void drover_source_stage(const struct drover_source *s, const char *stage);
 
 /** drover_switchover_ready() - before the pause: the path for the device state stands */
 int drover_switchover_ready(struct drover_source *s, struct drover_err *err);
+
+/** drover_switchover_end_relay() - end the relay, whatever it waits for */
+void drover_switchover_end_relay(struct drover_source *s);
 
 /**
  * drover_switchover_run() - pause; the target holds everything when this returns 0
