@@ -339,6 +339,40 @@ static void silence_ends_at_the_deadline(void **state)
 	end(&f);
 }
 
+/* Events that never cease do not keep a call alive. */
+static void noise_ends_at_the_deadline(void **state)
+{
+#define NOISE "{\"event\": \"N\"}\n||||{\"event\": \"N\"}\n||||"
+	struct fake f = {
+		.greeting = GREETING,
+		.answers = { NOISE NOISE NOISE NOISE NOISE NOISE NOISE NOISE NOISE NOISE },
+		.stay = true,
+	};
+	struct drover_qmp *qmp = connect_to(&f);
+	struct drover_err err = { 0 };
+	uint64_t begin = drover_clock_monotonic();
+
+	drover_qmp_set_event(qmp, on_event, events);
+	assert_int_equal(drover_qmp_call(qmp, "stop", NULL, 200, NULL, &err), -ETIMEDOUT);
+	/* The noise lasts for 1.6 s. */
+	assert_true(drover_clock_monotonic() - begin < 1200000);
+	assert_memory_equal(events, "N N ", 4);
+	drover_qmp_close(qmp);
+	end(&f);
+}
+
+static void half_an_answer(void **state)
+{
+	struct fake f = { .greeting = GREETING, .answers = { "{\"return\": {}, \"id\": %d" } };
+	struct drover_qmp *qmp = connect_to(&f);
+	struct drover_err err = { 0 };
+
+	assert_int_equal(drover_qmp_call(qmp, "stop", NULL, 2000, NULL, &err), -EPIPE);
+	assert_string_equal(err.text, "QEMU has closed its monitor");
+	drover_qmp_close(qmp);
+	end(&f);
+}
+
 /* A QEMU that is stopped reads nothing: the socket fills up, and still nobody waits for ever. */
 static void a_full_socket_ends_at_the_deadline(void **state)
 {
@@ -464,6 +498,8 @@ int main(void)
 		cmocka_unit_test(a_message_without_end_is_refused),
 		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(silence_ends_at_the_deadline),
+		cmocka_unit_test_setup(noise_ends_at_the_deadline, watch_nothing),
+		cmocka_unit_test(half_an_answer),
 		cmocka_unit_test(a_full_socket_ends_at_the_deadline),
 		cmocka_unit_test(a_late_answer_is_not_taken_for_the_next),
 		cmocka_unit_test(the_end_of_qemu_is_told),
