@@ -181,4 +181,4 @@ install: all
 clean:
 	$(Q)rm -rf build
 
--include $(shell find build -name '*.d' -path '*/agent/*' 2>/dev/null) $(shell find build/obj/tools build/unit -name '*.d' 2>/dev/null)
+-include $(shell find build/obj build/asan build/unit build/selftests -name '*.d' 2>/dev/null)
