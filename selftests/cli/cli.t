@@ -158,8 +158,8 @@ complete_words()
 	# shellcheck disable=SC2016 # for the inner shell
 	bash --norc -c '
 		drover() { case $* in
-			"vm list --json") echo "{\"vms\":[{\"name\":\"web1\"},{\"name\":\"web2\"}]}" ;;
-			"host list --json") echo "{\"hosts\":[{\"name\":\"host1\"},{\"name\":\"host2\"}]}" ;;
+			"vm list --json") echo "{\"vms\":[{\"name\":\"web1\"},{\"name\":\"web2\"},{\"name\":\"web\$(id)\"}]}" ;;
+			"host list --json") printf "{\n  \"hosts\": [\n    {\n      \"name\": \"host%d\",\n      \"self\": true\n    }\n  ]\n}\n" 1 2 ;;
 			"migration list --json") echo "{\"migrations\":[{\"id\":7}]}" ;;
 			esac; }
 		. "$1"; shift
@@ -168,18 +168,14 @@ complete_words()
 		echo "${COMPREPLY[*]}"' _ "$COMPLETION" "$@"
 }
 
-if command -v jq >/dev/null; then
-	is "$(complete_words mig)" 'migrate migration' 'Tab: commands'
-	is "$(complete_words vm '')" 'start stop list show' 'Tab: the words of a command'
-	is "$(complete_words vm start w)" 'web1 web2' 'Tab: VMs'
-	is "$(complete_words migrate web1 --to '')" 'host1 host2' 'Tab: hosts'
-	is "$(complete_words migrate web1 --to host2 --d)" '--downtime-limit --detach' 'Tab: options'
-	is "$(complete_words migration cancel '')" '7' 'Tab: migrations'
-	is "$(complete_words migration resolve 7 --s)" '--source' 'Tab: options of one word only'
-	is "$(complete_words --json host show host2)" 'host2' 'Tab: after --json'
-	is "$(complete_words help ses)" 'session' 'Tab: what help explains'
-	is "$(complete_words vm stop web1 --timeout '')" '' 'Tab: no guess at a number'
-else
-	skip 'Tab: VMs, hosts and options' 'jq is not installed'
-fi
+is "$(complete_words mig)" 'migrate migration' 'Tab: commands'
+is "$(complete_words vm '')" 'start stop list show' 'Tab: the words of a command'
+is "$(complete_words vm start w)" 'web1 web2' 'Tab: VMs'
+is "$(complete_words migrate web1 --to '')" 'host1 host2' 'Tab: hosts'
+is "$(complete_words migrate web1 --to host2 --d)" '--downtime-limit --detach' 'Tab: options'
+is "$(complete_words migration cancel '')" '7' 'Tab: migrations'
+is "$(complete_words migration resolve 7 --s)" '--source' 'Tab: options of one word only'
+is "$(complete_words --json host show host2)" 'host2' 'Tab: after --json'
+is "$(complete_words help ses)" 'session' 'Tab: what help explains'
+is "$(complete_words vm stop web1 --timeout '')" '' 'Tab: no guess at a number'
 done_testing

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Completion of drover's words in bash. Names come from drover itself; jq reads them.
+# Completion of drover's words in bash. Names come from drover itself.
 
-# _drover_names LIST KEY FIELD: e.g. the names of all VMs. Silent where nobody answers.
+# _drover_names LIST FIELD: e.g. the names of all VMs. Silent where nobody answers. What is
+# no name is left out, as compgen would expand it.
 _drover_names()
 {
-	drover "$1" list --json 2>/dev/null | jq -r ".$2[].$3" 2>/dev/null
+	drover "$1" list --json 2>/dev/null |
+		grep -oE "\"$2\": ?(\"[A-Za-z0-9._-]+\"|[0-9]+)" | sed 's/^[^:]*: *//; s/"//g'
 }
 
 # _drover_options COMMAND WORD: the long options of a command.
@@ -25,10 +27,10 @@ _drover_options()
 _drover_operand()
 {
 	case "$1 $2" in
-	'vm start' | 'vm stop' | 'vm show') _drover_names vm vms name ;;
-	'host show') _drover_names host hosts name ;;
+	'vm start' | 'vm stop' | 'vm show') _drover_names vm name ;;
+	'host show') _drover_names host name ;;
 	'migration show' | 'migration cancel' | 'migration resolve')
-		_drover_names migration migrations id
+		_drover_names migration id
 		;;
 	esac
 }
@@ -41,7 +43,7 @@ _drover_second()
 	migration) echo 'list show cancel resolve' ;;
 	host) echo 'list show' ;;
 	session) echo 'list' ;;
-	migrate) _drover_names vm vms name ;;
+	migrate) _drover_names vm name ;;
 	help) echo 'vm migrate migration host events session version help' ;;
 	esac
 }
@@ -53,7 +55,7 @@ _drover()
 	local i offer=''
 
 	case $previous in
-	--to) offer=$(_drover_names host hosts name) ;;
+	--to) offer=$(_drover_names host name) ;;
 	--timeout | --downtime-limit | --bandwidth | --streams)
 		COMPREPLY=()
 		return
