@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/clock.h"
 #include "ctl/agent.h"
 #include "migrate/target.h"
 #include "net/listener.h"
@@ -22,6 +23,16 @@ struct connection {
 };
 
 static atomic_int connections;
+
+/* Whoever reaches the port can make us say this: once a second is enough. */
+static void log_refusal(const char *why)
+{
+	static _Atomic uint64_t last;
+	uint64_t now = drover_clock_monotonic();
+
+	if (now - atomic_exchange(&last, now) > 1000000)
+		log_warning("a connection was refused: %s", why);
+}
 
 /* --- questions that the control thread answers --- */
 
@@ -180,7 +191,7 @@ static void *run_connection(void *data)
 	int r = drover_peer_accept(&c->agent->conf, c->fd, &peer, &hello, &err);
 
 	if (r < 0) {
-		log_warning("a connection was refused: %s", err.text);
+		log_refusal(err.text);
 	} else {
 		r = serve_role(c->agent, peer, hello, &err);
 		if (r < 0 && r != -ENODATA) {
@@ -202,7 +213,7 @@ static void serve(struct drover_agent *agent, int fd)
 	if (!c || atomic_fetch_add(&connections, 1) >= CONNECTIONS_MAX) {
 		if (c)
 			atomic_fetch_sub(&connections, 1);
-		log_warning("a connection was refused: there are %d already", CONNECTIONS_MAX);
+		log_refusal("there are too many already");
 		close(fd);
 		free(c);
 		return;

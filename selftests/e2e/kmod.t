@@ -14,6 +14,7 @@ on_kernel()
 	is $? 0 "$release: a virtual host is up"
 	on host1 insmod "$BUILD/modules/$release/drover.ko"
 	is $? 0 "$release: the module loads"
+	on host1 modprobe tls
 	on host1 dmesg -C
 	for test in "$BUILD"/selftests/kmod/*; do
 		[ -x "$test" ] || continue

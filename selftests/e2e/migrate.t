@@ -20,8 +20,12 @@ vm_await host1 web
 is $? 0 'its guest comes up'
 probe_start
 
+on host1 sh -c "timeout 120 $BUILD/drover events >/tmp/events 2>&1 </dev/null &"
+sleep 1
 migrate host1 web host2 --verify
 check_move $? 'idle'
+like "$(on host1 cat /tmp/events)" 'host1 migration [0-9]+ of vm web from host1 to host2 is done' \
+	'whoever follows the events has read of it'
 is "$(vm_state host1 web)" moved 'host1 says that it has moved'
 is "$(vm_state host2 web)" running 'host2 says that it runs'
 is "$(leftovers host1 web)" '' 'nothing of it is left on host1'
