@@ -28,9 +28,9 @@ static atomic_int connections;
 static void log_refusal(const char *why)
 {
 	static _Atomic uint64_t last;
-	uint64_t now = drover_clock_monotonic();
+	uint64_t now = drover_clock_monotonic(), then = atomic_load(&last);
 
-	if (now - atomic_exchange(&last, now) > 1000000)
+	if (now - then > 1000000 && atomic_compare_exchange_strong(&last, &then, now))
 		log_warning("a connection was refused: %s", why);
 }
 
