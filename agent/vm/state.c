@@ -3,18 +3,18 @@
 #include "vm/state.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "core/config.h"
+#include "vm/rundir.h"
+#include "vm/tap.h"
 
-#define FILE_MAX 65536
+#define BOOT_ID_LEN 64
 
 int drover_state_ticks(pid_t pid, uint64_t *ret_ticks, struct drover_err *err)
 {
@@ -37,21 +37,48 @@ int drover_state_ticks(pid_t pid, uint64_t *ret_ticks, struct drover_err *err)
 	return 0;
 }
 
+/* Ticks count from boot, and run_dir may outlive it. */
+static int boot_id(char *buf, struct drover_err *err)
+{
+	auto_free char *text = NULL;
+	int r = drover_io_read_file("/proc/sys/kernel/random/boot_id", BOOT_ID_LEN, &text, NULL, err);
+
+	if (r == 0)
+		snprintf(buf, BOOT_ID_LEN, "%.*s", (int)strcspn(text, "\n"), text);
+	return r;
+}
+
+/* For people who look: a tap ends with QEMU, whatever is written here. */
+static json_t *tap_names(const struct drover_vm *vm)
+{
+	json_t *names = json_array();
+	char name[DROVER_TAP_NAME_LEN];
+
+	for (uint32_t i = 0; i < vm->def.nic_count; i++) {
+		drover_tap_name(vm->def.name, vm->def.nics[i].name, name);
+		json_array_append_new(names, json_string(name));
+	}
+	return names;
+}
+
 int drover_vm_save(const struct drover_vm *vm, struct drover_err *err)
 {
-	char path[DROVER_PATH_MAX];
+	char path[DROVER_PATH_MAX], boot[BOOT_ID_LEN];
 	auto_free char *text = NULL;
 	uint64_t ticks;
 	json_t *o;
 	int r = drover_state_ticks(vm->pid, &ticks, err);
 
 	if (r == 0)
+		r = boot_id(boot, err);
+	if (r == 0)
 		r = drover_io_path(path, err, "%s/vm.json", vm->dir);
 	if (r < 0)
 		return r;
-	o = json_pack("{si sI ss sb sI}", "pid", (int)vm->pid, "start_ticks", (json_int_t)ticks,
-		      "ram", vm->ram_path, "incoming", vm->incoming, "start_us",
-		      (json_int_t)vm->start_us);
+	o = json_pack("{ss si sI ss ss sb sI so}", "name", vm->def.name, "pid", (int)vm->pid,
+		      "start_ticks", (json_int_t)ticks, "boot_id", boot, "ram", vm->ram_path,
+		      "incoming", vm->incoming, "start_us", (json_int_t)vm->start_us, "taps",
+		      tap_names(vm));
 	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!text)
@@ -67,62 +94,54 @@ int drover_state_text(const struct drover_vm *vm, struct drover_err *err)
 	return r < 0 ? r : drover_io_write_durable(path, vm->text, strlen(vm->text), 0600, err);
 }
 
-static int load_json(struct drover_vm *vm, uint64_t *ticks, struct drover_err *err)
+static int take_json(struct drover_vm *vm, json_t *o, uint64_t *ticks, struct drover_err *err)
 {
-	char path[DROVER_PATH_MAX];
-	auto_free char *text = NULL;
-	const char *ram;
+	const char *name, *ram, *boot;
 	json_int_t start_ticks, start_us;
-	int pid, incoming, r = drover_io_path(path, err, "%s/vm.json", vm->dir);
-	json_t *o;
+	char now[BOOT_ID_LEN];
+	int pid, incoming, r = boot_id(now, err);
 
-	if (r == 0)
-		r = drover_io_read_file(path, FILE_MAX, &text, NULL, err);
+	if (r < 0)
+		return r;
+	if (json_unpack(o, "{ss si sI ss ss sb sI}", "name", &name, "pid", &pid, "start_ticks",
+			&start_ticks, "boot_id", &boot, "ram", &ram, "incoming", &incoming,
+			"start_us", &start_us) < 0 ||
+	    pid <= 0 || strcmp(name, vm->def.name) || strlen(ram) >= sizeof(vm->ram_path))
+		return drover_err_set(err, EBADMSG, "%s/vm.json is damaged", vm->dir);
+	strcpy(vm->ram_path, ram);
+	if (strcmp(boot, now))
+		return drover_err_set(err, ESRCH, "the host has booted since it ran");
+	vm->pid = pid;
+	vm->incoming = incoming;
+	vm->start_us = start_us;
+	*ticks = start_ticks;
+	return 0;
+}
+
+int drover_state_load(struct drover_vm *vm, uint64_t *ret_start_ticks, struct drover_err *err)
+{
+	char origin[DROVER_NAME_LEN + 8];
+	auto_free char *text = NULL;
+	struct drover_vm_def def;
+	json_t *o;
+	int r = drover_rundir_read(vm, "vm.json", &text, err);
+
 	if (r < 0)
 		return r;
 	o = json_loads(text, 0, NULL);
-	if (json_unpack(o, "{si sI ss sb sI}", "pid", &pid, "start_ticks", &start_ticks, "ram", &ram,
-			"incoming", &incoming, "start_us", &start_us) < 0) {
-		r = drover_err_set(err, EBADMSG, "%s is damaged", path);
-	} else {
-		vm->pid = pid;
-		vm->incoming = incoming;
-		vm->start_us = start_us;
-		*ticks = start_ticks;
-		snprintf(vm->ram_path, sizeof(vm->ram_path), "%s", ram);
-	}
+	r = take_json(vm, o, ret_start_ticks, err);
 	json_decref(o);
+	if (r < 0)
+		return r;
+	r = drover_rundir_read(vm, "vm.conf", &vm->text, err);
+	/* That it is missing must not be taken for a VM that never ran. */
+	if (r < 0)
+		return r == -ENOENT ? drover_err_set(err, EBADMSG, "%s/vm.conf is gone", vm->dir) : r;
+	snprintf(origin, sizeof(origin), "%s.conf", vm->def.name);
+	r = drover_vmdef_parse(vm->text, origin, &def, err);
+	if (r == 0 && strcmp(def.name, vm->def.name))
+		r = drover_err_set(err, EBADMSG, "%s/vm.conf is that of vm %s", vm->dir, def.name);
+	if (r == 0)
+		vm->def = def;
 	return r;
-}
-
-int drover_state_load(struct drover_vm *vm, const char *name, uint64_t *ret_start_ticks,
-		      struct drover_err *err)
-{
-	char path[DROVER_PATH_MAX];
-	int r = load_json(vm, ret_start_ticks, err);
-
-	if (r == 0)
-		r = drover_io_path(path, err, "%s/vm.conf", vm->dir);
-	if (r == 0)
-		r = drover_io_read_file(path, FILE_MAX, &vm->text, NULL, err);
-	return r < 0 ? r : drover_vmdef_parse(vm->text, name, &vm->def, err);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-void drover_state_retire(const struct drover_vm *vm)
-{
-	char ended[DROVER_PATH_MAX], parent[DROVER_PATH_MAX];
-	const char *slash = strstr(vm->dir, "/vms/");
-	int base = slash ? (int)(slash - vm->dir) : 0;
-
-	if (!base || drover_io_path(parent, NULL, "%.*s/ended", base, vm->dir) < 0 ||
-	    drover_io_path(ended, NULL, "%s/%s", parent, vm->def.name) < 0)
-		return;
-	drover_io_mkdirs(parent, 0755, NULL);
-	nftw(ended, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	rename(vm->dir, ended);
 }

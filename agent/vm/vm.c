@@ -10,14 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "core/config.h"
 #include "vm/cgroup.h"
 #include "vm/qmp.h"
+#include "vm/rundir.h"
 #include "vm/state.h"
 
 #define KILL_TIMEOUT_MS 10000
@@ -44,7 +47,7 @@ void drover_vm_cleanup(struct drover_vm *vm)
 		waitid(P_PIDFD, vm->pidfd, &info, WEXITED | WNOHANG);
 	unlink(vm->ram_path);
 	drover_cgroup_remove(vm->def.name);
-	drover_state_retire(vm);
+	drover_rundir_retire(vm);
 }
 
 int drover_vm_kill(struct drover_vm *vm, struct drover_err *err)
@@ -88,11 +91,14 @@ static int check_process(struct drover_vm *vm, uint64_t ticks, struct drover_err
 static int reopen(struct drover_vm *vm, struct drover_err *err)
 {
 	char path[DROVER_PATH_MAX];
+	struct stat st;
 	int r = drover_io_path(path, err, "%s/qmp.sock", vm->dir);
 
 	if (r < 0)
 		return r;
-	vm->ram_fd = open(vm->ram_path, O_RDWR | O_CLOEXEC);
+	vm->ram_fd = open(vm->ram_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (vm->ram_fd >= 0 && (fstat(vm->ram_fd, &st) < 0 || !S_ISREG(st.st_mode)))
+		return drover_err_set(err, EINVAL, "its RAM file %s is no file", vm->ram_path);
 	if (vm->ram_fd < 0)
 		return drover_err_set(err, errno, "its RAM file %s cannot be opened: %s",
 				      vm->ram_path, strerror(errno));
@@ -113,7 +119,7 @@ int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct dro
 	snprintf(vm->dir, sizeof(vm->dir), "%.400s/vms/%s", conf->run_dir, name);
 	snprintf(vm->def.name, sizeof(vm->def.name), "%s", name);
 	snprintf(vm->ram_path, sizeof(vm->ram_path), "%.400s/%s.ram", conf->ram_dir, name);
-	r = drover_state_load(vm, name, &ticks, err);
+	r = drover_state_load(vm, &ticks, err);
 	if (r == 0)
 		r = check_process(vm, ticks, err);
 	/* No vm.json: the agent died while it was starting the process. */
@@ -133,7 +139,7 @@ int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct dro
 
 static int is_name(const struct dirent *d)
 {
-	return d->d_name[0] != '.';
+	return drover_name_valid(d->d_name);
 }
 
 int drover_vm_list_adoptable(const struct drover_conf *conf, char ***ret_names, size_t *ret_count,
