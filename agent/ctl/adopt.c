@@ -23,20 +23,24 @@ static const struct drover_commit *commit_of(const struct drover_commit *commits
 	return NULL;
 }
 
-/* True: the VM is ours to run. */
-static bool settle(struct drover_agent *agent, struct drover_vm *vm)
+/* What an earlier agent's migration left undone. @ret_runs: the VM is ours to run. */
+static int settle(struct drover_agent *agent, struct drover_vm *vm, bool *ret_runs,
+		  struct drover_err *err)
 {
-	struct drover_err err = { 0 };
-	bool runs = true;
-	int r;
-
+	*ret_runs = true;
 	if (vm->incoming)
-		r = drover_target_adopt(&agent->conf, vm, &runs, &err);
-	else
-		r = drover_source_unpause(vm, &err);
-	if (r < 0)
-		log_error("vm %s: %s", vm->def.name, err.text);
-	return runs;
+		return drover_target_adopt(&agent->conf, vm, ret_runs, err);
+	return drover_source_unpause(vm, err);
+}
+
+/* A name that may have a process stays taken, here and for peers who ask. */
+static void keep_name(struct drover_agent *agent, const char *name, const struct drover_err *why)
+{
+	struct drover_entry *entry;
+
+	log_error("vm %s was not adopted: %s", name, why->text);
+	if (drover_entry_reserve(agent, name, &entry, NULL) == 0)
+		entry->state = DROVER_ENTRY_UNKNOWN;
 }
 
 static void adopt_vm(struct drover_agent *agent, const char *name,
@@ -45,18 +49,25 @@ static void adopt_vm(struct drover_agent *agent, const char *name,
 	struct drover_err err = { 0 };
 	struct drover_entry *entry;
 	struct drover_vm *vm;
+	bool runs = true;
+	int r = drover_vm_adopt(&agent->conf, name, &vm, &err);
 
-	if (drover_vm_adopt(&agent->conf, name, &vm, &err) < 0) {
+	if (r == -ESRCH || r == -ENOENT) {
 		log_warning("vm %s was not adopted: %s", name, err.text);
 		return;
 	}
-	if (!commit_of(commits, commit_count, name) && !settle(agent, vm)) {
-		drover_vm_release(vm);
+	if (r < 0) {
+		keep_name(agent, name, &err);
 		return;
 	}
-	if (drover_entry_reserve(agent, name, &entry, &err) < 0) {
-		log_error("vm %s was not adopted: %s", name, err.text);
+	if (!commit_of(commits, commit_count, name))
+		r = settle(agent, vm, &runs, &err);
+	if (r == 0 && runs)
+		r = drover_entry_reserve(agent, name, &entry, &err);
+	if (r < 0 || !runs) {
 		drover_vm_release(vm);
+		if (r < 0)
+			keep_name(agent, name, &err);
 		return;
 	}
 	drover_entry_run(entry, vm);

@@ -20,6 +20,7 @@ enum drover_entry_state {
 	DROVER_ENTRY_STARTING,	/* being launched, or its name kept for one that arrives */
 	DROVER_ENTRY_RUNNING,	/* a process of ours, watched */
 	DROVER_ENTRY_LEAVING,	/* lent to a migration that has not ended */
+	DROVER_ENTRY_UNKNOWN,	/* may have a process, which could not be adopted */
 };
 
 /**
@@ -51,6 +52,7 @@ struct drover_entry {
  * @entries: names in use
  * @migrations: newest first; those that have ended are kept for listing
  * @env: what it offers to the migration engines
+ * @ending: it was asked to end, and waits for migrations that it has cancelled
  */
 struct drover_agent {
 	struct drover_conf conf;
@@ -64,6 +66,7 @@ struct drover_agent {
 	uint32_t migration_count;
 	struct drover_migrate_env env;
 	char qemu_version[64];
+	bool ending;
 };
 
 /* --- registry.c: names, processes, migrations --- */
@@ -140,6 +143,14 @@ Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
 /* --- inbound.c: connections from peers --- */
 
 int drover_inbound_open(struct drover_agent *agent, struct drover_err *err);
+
+/* --- end.c: the agent's own end --- */
+
+/** drover_end_begin() - cancel what can be, then leave the event loop; within 15 s */
+void drover_end_begin(struct drover_agent *agent);
+
+/** drover_end_check() - a migration has ended: is there still one to wait for? */
+void drover_end_check(struct drover_agent *agent);
 
 /* --- adopt.c: what an earlier agent left --- */
 

@@ -17,6 +17,9 @@ static int check(struct drover_agent *agent, const Drover__Migrate *q, struct dr
 				      agent->conf.host);
 	if (e->state == DROVER_ENTRY_STARTING)
 		return drover_err_set(err, EBUSY, "vm %s is being started or is arriving", q->vm);
+	if (e->state == DROVER_ENTRY_UNKNOWN)
+		return drover_err_set(err, EIO,
+				      "vm %s could not be adopted; the log of droverd says why", q->vm);
 	if (e->state == DROVER_ENTRY_LEAVING)
 		return drover_err_set(err, EBUSY, "vm %s is being migrated already (migration %" PRIu64
 				      ")", q->vm, e->migration_id);

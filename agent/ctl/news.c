@@ -29,7 +29,9 @@ void drover_news_vm(struct drover_agent *agent, const char *vm, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	drover_log_set_subject(vm, 0);
 	log_info("%s", text);
+	drover_log_set_subject(NULL, 0);
 	event.text = text;
 	event.vm = (char *)vm;
 	publish(agent, &event);

@@ -120,12 +120,32 @@ void drover_entry_lend(struct drover_entry *entry, uint64_t migration_id)
 	entry->migration_id = migration_id;
 }
 
+static bool has_ended(struct drover_migration *m)
+{
+	struct drover_migration_info info;
+
+	drover_migration_info(m, &info);
+	return info.state == DROVER_MIGRATION_DONE || info.state == DROVER_MIGRATION_CANCELLED ||
+	       info.state == DROVER_MIGRATION_FAILED;
+}
+
+/* One that is under way or in doubt can still be asked for, while there is another to forget. */
+static void forget_oldest(struct drover_agent *agent)
+{
+	uint32_t i = agent->migration_count - 1;
+
+	while (i > 0 && !has_ended(agent->migrations[i]))
+		i--;
+	drover_migration_put(agent->migrations[i]);
+	memmove(agent->migrations + i, agent->migrations + i + 1,
+		(agent->migration_count - i - 1) * sizeof(*agent->migrations));
+	agent->migration_count--;
+}
+
 void drover_registry_add(struct drover_agent *agent, struct drover_migration *m)
 {
-	uint32_t kept = DROVER_MIGRATIONS_KEPT;
-
-	if (agent->migration_count == kept)
-		drover_migration_put(agent->migrations[--agent->migration_count]);
+	if (agent->migration_count == DROVER_MIGRATIONS_KEPT)
+		forget_oldest(agent);
 	memmove(agent->migrations + 1, agent->migrations,
 		agent->migration_count * sizeof(*agent->migrations));
 	agent->migrations[0] = drover_migration_get(m);
@@ -239,6 +259,7 @@ static void do_finish(void *data)
 	case DROVER_OUTCOME_NOTHING:
 		break;
 	}
+	drover_end_check(f->agent);
 }
 
 static void env_finished(void *data, struct drover_migration *m, enum drover_outcome outcome,

@@ -2,6 +2,7 @@
 /* Hands an operator's request to the verb that answers it. */
 #include <errno.h>
 
+#include "base/log.h"
 #include "ctl/agent.h"
 #include "ctl/reply.h"
 
@@ -47,5 +48,6 @@ void drover_verbs_reply(struct drover_agent *agent, uint64_t id, Drover__Control
 
 void drover_verbs_refuse(struct drover_agent *agent, uint64_t id, const struct drover_err *err)
 {
+	log_warning("refused: %s", err->text);
 	drover_verbs_reply(agent, id, drover_reply_error(err));
 }

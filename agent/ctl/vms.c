@@ -51,7 +51,6 @@ static void do_started(void *data)
 		reply_vm(s->agent, s->request, s->name);
 	} else {
 		drover_entry_drop(e);
-		log_error("vm %s was not started: %s", s->name, s->err.text);
 		drover_verbs_refuse(s->agent, s->request, &s->err);
 	}
 	free(s);
@@ -70,8 +69,13 @@ static int launch(struct start *s)
 	if (r == 0)
 		r = drover_elsewhere_check(conf, s->name, where, s->force, &s->err);
 	if (r == 0)
-		r = drover_record_moved(conf, s->name, NULL, &s->err);
-	return r < 0 ? r : drover_vm_launch(conf, &def, text, false, &s->vm, &s->err);
+		r = drover_vm_launch(conf, &def, text, false, &s->vm, &s->err);
+	if (r < 0)
+		return r;
+	/* That it runs here counts more than an old word of where it went. */
+	if (drover_record_moved(conf, s->name, NULL, &s->err) < 0)
+		log_error("vm %s: %s", s->name, s->err.text);
+	return 0;
 }
 
 static void *run_start(void *data)
@@ -146,6 +150,9 @@ static int begin_stop(struct drover_entry *e, bool force, struct drover_err *err
 {
 	if (e->state == DROVER_ENTRY_STARTING)
 		return drover_err_set(err, EBUSY, "vm %s is being started or is arriving", e->name);
+	if (e->state == DROVER_ENTRY_UNKNOWN)
+		return drover_err_set(err, EIO,
+				      "vm %s could not be adopted; the log of droverd says why", e->name);
 	if (e->state == DROVER_ENTRY_LEAVING)
 		return drover_err_set(err, EBUSY, "vm %s is being migrated (migration %llu)",
 				      e->name, (unsigned long long)e->migration_id);
@@ -187,6 +194,8 @@ static Drover__VmState state_of(const struct drover_agent *agent, const struct d
 
 	if (e->state == DROVER_ENTRY_STARTING)
 		return DROVER__VM_STATE__VM_STATE_INCOMING;
+	if (e->state == DROVER_ENTRY_UNKNOWN)
+		return DROVER__VM_STATE__VM_STATE_IN_DOUBT;
 	m = e->migration_id ? drover_registry_find((struct drover_agent *)agent, e->migration_id)
 			    : NULL;
 	if (m && m->info.state == DROVER_MIGRATION_IN_DOUBT)

@@ -47,6 +47,12 @@ static void read_qemu_version(struct drover_agent *agent)
 	pclose(f);
 }
 
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	drover_end_begin(data);
+	return 0;
+}
+
 static int set_up_signals(struct drover_agent *agent)
 {
 	sigset_t set;
@@ -57,8 +63,8 @@ static int set_up_signals(struct drover_agent *agent)
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	r = sd_event_add_signal(agent->event, NULL, SIGTERM, NULL, NULL);
-	return r < 0 ? r : sd_event_add_signal(agent->event, NULL, SIGINT, NULL, NULL);
+	r = sd_event_add_signal(agent->event, NULL, SIGTERM, on_signal, agent);
+	return r < 0 ? r : sd_event_add_signal(agent->event, NULL, SIGINT, on_signal, agent);
 }
 
 static int set_up(struct drover_agent *agent, const char *path, struct drover_err *err)

@@ -111,7 +111,7 @@ static void settle_running(struct drover_migration *m, struct drover_vm *vm, con
 
 	if (drover_record_moved(m->env->conf, name, m->info.target, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
-	if (vm && drover_vm_kill(vm, &err) < 0)
+	if ((vm ? drover_vm_kill(vm, &err) : drover_vm_end(m->env->conf, name, &err)) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 	else if (drover_record_settle(m->env->conf, m->info.id, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);

@@ -36,7 +36,7 @@ static int give_to_owner(const char *path)
 	struct stat st;
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	if (stat(dirname(copy), &st) < 0 || chown(path, st.st_uid, st.st_gid) < 0)
+	if (stat(dirname(copy), &st) < 0 || lchown(path, st.st_uid, st.st_gid) < 0)
 		return -errno;
 	return 0;
 }

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -27,6 +29,7 @@
 
 #define QMP_TIMEOUT_MS 20000
 #define PREPARE_TIMEOUT_MS 120000
+#define RESUME_TRIES	   300
 
 static const char *name_of(const struct drover_source *s)
 {
@@ -385,12 +388,35 @@ static void tell_target(struct drover_source *s, struct drover_err *why)
 		*why = answer;
 }
 
+static bool process_ended(const struct drover_vm *vm)
+{
+	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/* A QEMU that drains a slow disk may not answer at once: a paused VM is not left to itself. */
+static int resume_surely(struct drover_source *s, struct drover_err *err)
+{
+	const struct timespec nap = { .tv_sec = 2 };
+	int r;
+
+	for (int i = 0; i < RESUME_TRIES; i++) {
+		r = drover_switchover_undo(s->vm, s->qmp, err);
+		if (r == 0 || process_ended(s->vm))
+			return r;
+		log_warning("mig %" PRIu64 " %s; trying again", s->m->info.id, err->text);
+		nanosleep(&nap, NULL);
+	}
+	return r;
+}
+
 /* Before the commit: the VM is ours and runs again before anything else is done. */
 static void take_back(struct drover_source *s, struct drover_err *why)
 {
 	struct drover_err err = { 0 };
 
-	if (s->paused && drover_switchover_undo(s->vm, s->qmp, &err) < 0)
+	if (s->paused && resume_surely(s, &err) < 0)
 		log_error("mig %" PRIu64 " %s", s->m->info.id, err.text);
 	if (s->control)
 		tell_target(s, why);
@@ -432,7 +458,6 @@ static uint64_t draw_id(void)
 	while (n == 0) {
 		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
 			n = drover_clock_realtime();
-		n &= 0xffffff;
 	}
 	return n;
 }

@@ -28,7 +28,15 @@
 /* Held from the decision to run until it has come true or was retracted. */
 static pthread_mutex_t commit_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* What may come next; the frames of a migration have one order. */
+enum stage {
+	STAGE_PREPARED,	/* RAM streams fill the RAM file */
+	STAGE_LISTENING, /* QEMU takes device state; pages may be compared */
+	STAGE_READY,	/* everything is loaded, the RAM is closed: only Commit is left */
+};
+
 struct target {
+	enum stage stage;
 	struct drover_migration *m;
 	struct drover_peer *peer;
 	struct drover_vm_def def;
@@ -37,6 +45,7 @@ struct target {
 	struct drover_arrival arrival;
 	bool reserved;
 	bool running;
+	bool used_before;
 };
 
 /* --- prepare --- */
@@ -124,14 +133,30 @@ static int launch(struct target *t, const char *text, struct drover_err *err)
 	return r < 0 ? r : set_capabilities(t, err);
 }
 
+/* A word once given about a number stands for ever, so no number comes twice. */
+static int check_number(struct target *t, struct drover_err *err)
+{
+	enum drover_decision got;
+	int r = drover_record_decide(t->m->env->conf, t->peer->host, t->m->info.id,
+				     DROVER_DECISION_NONE, &got, err);
+
+	if (r == 0 && got != DROVER_DECISION_NONE)
+		r = drover_err_set(err, EEXIST, "the number %" PRIu64 " was used before; try again",
+				   t->m->info.id);
+	t->used_before = r < 0;
+	return r;
+}
+
 static int prepare(struct target *t, const Drover__Prepare *p, struct drover_err *err)
 {
 	const struct drover_migrate_env *env = t->m->env;
 	Drover__PrepareReply reply = DROVER__PREPARE_REPLY__INIT;
 	struct drover_arrival *a = &t->arrival;
 	auto_free char *text = NULL;
-	int r = check_prepare(env->conf, p, &t->def, &text, err);
+	int r = check_number(t, err);
 
+	if (r == 0)
+		r = check_prepare(env->conf, p, &t->def, &text, err);
 	if (r == 0)
 		r = env->reserve(env->data, p->vm, err);
 	if (r < 0)
@@ -161,6 +186,7 @@ static int begin_device_state(struct target *t, struct drover_err *err)
 	char uri[DROVER_PATH_MAX];
 	int r = drover_io_path(uri, err, "unix:%s", t->arrival.incoming_path);
 
+	t->stage = STAGE_LISTENING;
 	if (r == 0)
 		r = drover_qmp_call(t->qmp, "migrate-incoming", json_pack("{ss}", "uri", uri),
 				    QMP_TIMEOUT_MS, NULL, err);
@@ -216,14 +242,35 @@ static int await_loaded(struct target *t, struct drover_err *err)
 	return drover_err_set(err, ETIMEDOUT, "QEMU did not load the device state in time");
 }
 
-static int answer_ready(struct target *t, struct drover_err *err)
+/* From here on nothing is written to the RAM any more but by QEMU. */
+static int close_ram(struct target *t, const Drover__ReadyQuery *query, struct drover_err *err)
+{
+	uint64_t written = atomic_load(&t->arrival.ram.data_pages);
+	int r = drover_arrival_failure(&t->arrival, err);
+
+	if (r < 0)
+		return r;
+	drover_arrival_close(&t->arrival);
+	if (query->ram_pages_written != written)
+		return drover_err_set(err, EPROTO, "%s sent %llu pages, %llu arrived", t->peer->host,
+				      (unsigned long long)query->ram_pages_written,
+				      (unsigned long long)written);
+	return 0;
+}
+
+static int answer_ready(struct target *t, const Drover__ReadyQuery *query, struct drover_err *err)
 {
 	Drover__Ready ready = DROVER__READY__INIT;
 	int r = drover_arrival_wait_device(&t->arrival, QMP_TIMEOUT_MS, err);
 
 	if (r == 0)
+		r = close_ram(t, query, err);
+	if (r == 0)
 		r = await_loaded(t, err);
-	return r < 0 ? r : drover_peer_send(t->peer, DROVER_FRAME_READY, &ready.base, 0, err);
+	if (r < 0)
+		return r;
+	t->stage = STAGE_READY;
+	return drover_peer_send(t->peer, DROVER_FRAME_READY, &ready.base, 0, err);
 }
 
 static void drop_origin(const struct drover_vm *vm)
@@ -270,6 +317,8 @@ static int resume(struct target *t, struct drover_err *err)
 		if (drover_vm_kill(t->vm, &why) < 0 ||
 		    drover_record_retract(conf, t->peer->host, t->m->info.id, &why) < 0)
 			log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->def.name, why.text);
+		drover_vm_release(t->vm);
+		t->vm = NULL;
 		return r;
 	}
 	t->running = true;
@@ -307,38 +356,59 @@ static int end_by_abort(struct target *t, struct drover_err *err)
 	return drover_err_set(err, ECONNABORTED, "%s gave the migration up", t->peer->host);
 }
 
+/* The stage in which a frame may come, or -1 where it has no place at all. */
+static int stage_of(enum drover_frame_type type)
+{
+	if (type == DROVER_FRAME_DEVICE_STATE_BEGIN)
+		return STAGE_PREPARED;
+	if (type == DROVER_FRAME_VERIFY_PAGES || type == DROVER_FRAME_READY_QUERY)
+		return STAGE_LISTENING;
+	return type == DROVER_FRAME_COMMIT ? STAGE_READY : -1;
+}
+
+static const ProtobufCMessageDescriptor *descriptor_of(enum drover_frame_type type)
+{
+	if (type == DROVER_FRAME_DEVICE_STATE_BEGIN)
+		return &drover__device_state_begin__descriptor;
+	if (type == DROVER_FRAME_VERIFY_PAGES)
+		return &drover__verify_pages__descriptor;
+	if (type == DROVER_FRAME_READY_QUERY)
+		return &drover__ready_query__descriptor;
+	return &drover__commit__descriptor;
+}
+
+static int obey(struct target *t, enum drover_frame_type type, const void *message,
+		struct drover_err *err)
+{
+	if (type == DROVER_FRAME_DEVICE_STATE_BEGIN)
+		return begin_device_state(t, err);
+	if (type == DROVER_FRAME_READY_QUERY)
+		return answer_ready(t, message, err);
+	if (type == DROVER_FRAME_COMMIT)
+		return take_over(t, message, err);
+	if (t->m->info.state != DROVER_MIGRATION_SWITCHOVER)
+		drover_migration_state(t->m, DROVER_MIGRATION_SWITCHOVER);
+	return send_hashes(t, message, err);
+}
+
 /* Unpacks the body and hands it to the one who answers it. */
 static int dispatch(struct target *t, enum drover_frame_type type, const uint8_t *body, size_t len,
 		    struct drover_err *err)
 {
-	Drover__VerifyPages *pages;
-	Drover__Commit *commit;
+	void *message;
 	int r;
 
-	if (type == DROVER_FRAME_DEVICE_STATE_BEGIN)
-		return begin_device_state(t, err);
-	if (type == DROVER_FRAME_READY_QUERY)
-		return answer_ready(t, err);
 	if (type == DROVER_FRAME_ABORT)
 		return end_by_abort(t, err);
-	if (type == DROVER_FRAME_VERIFY_PAGES) {
-		pages = drover_peer_unpack(&drover__verify_pages__descriptor, body, len, err);
-		if (!pages)
-			return -EPROTO;
-		drover_migration_state(t->m, DROVER_MIGRATION_SWITCHOVER);
-		r = send_hashes(t, pages, err);
-		drover__verify_pages__free_unpacked(pages, NULL);
-		return r;
-	}
-	if (type == DROVER_FRAME_COMMIT) {
-		commit = drover_peer_unpack(&drover__commit__descriptor, body, len, err);
-		if (!commit)
-			return -EPROTO;
-		r = take_over(t, commit, err);
-		drover__commit__free_unpacked(commit, NULL);
-		return r;
-	}
-	return drover_err_set(err, EPROTO, "frame type %d has no place in a migration", type);
+	if (stage_of(type) != (int)t->stage)
+		return drover_err_set(err, EPROTO, "frame type %d has no place at this point of a migration",
+				      type);
+	message = drover_peer_unpack(descriptor_of(type), body, len, err);
+	if (!message)
+		return -EPROTO;
+	r = obey(t, type, message, err);
+	protobuf_c_message_free_unpacked(message, NULL);
+	return r;
 }
 
 static int serve(struct target *t, struct drover_err *err)
@@ -367,10 +437,10 @@ static void give_up(struct target *t, struct drover_err *why)
 	struct drover_err err = { 0 };
 	enum drover_decision got;
 
-	if (drover_record_decide(env->conf, t->peer->host, t->m->info.id, DROVER_DECISION_NEVER,
+	if (!t->used_before &&
+	    drover_record_decide(env->conf, t->peer->host, t->m->info.id, DROVER_DECISION_NEVER,
 				 &got, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm, err.text);
-	drover_peer_refuse(t->peer, why);
 	if (t->vm) {
 		if (drover_vm_kill(t->vm, &err) < 0)
 			log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm,
@@ -379,6 +449,8 @@ static void give_up(struct target *t, struct drover_err *why)
 	}
 	if (t->reserved)
 		env->unreserve(env->data, t->m->info.vm);
+	/* Last: who reads it may try again at once. */
+	drover_peer_refuse(t->peer, why);
 	drover_migration_fail(t->m, why);
 	env->finished(env->data, t->m, DROVER_OUTCOME_NOTHING, NULL);
 }

@@ -184,7 +184,9 @@ static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer
 	if (r < 0)
 		goto err_free;
 	snprintf(peer->host, sizeof(peer->host), "%s", hello->host);
-	reply.version = DROVER_PROTOCOL_VERSION_MAX;
+	reply.version = hello->version_max < DROVER_PROTOCOL_VERSION_MAX
+				? hello->version_max
+				: DROVER_PROTOCOL_VERSION_MAX;
 	reply.host = (char *)conf->host;
 	r = drover_peer_send(peer, DROVER_FRAME_HELLO_REPLY, &reply.base, 0, err);
 	if (r < 0)

@@ -105,20 +105,50 @@ static int reopen(struct drover_vm *vm, struct drover_err *err)
 	return drover_qmp_connect(path, 10000, &vm->qmp, err);
 }
 
-int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct drover_vm **ret_vm,
-		    struct drover_err *err)
+static struct drover_vm *vm_of_name(const struct drover_conf *conf, const char *name)
 {
 	struct drover_vm *vm = calloc(1, sizeof(*vm));
-	uint64_t ticks;
-	int r;
 
 	if (!vm)
-		return drover_err_set(err, ENOMEM, "out of memory");
+		return NULL;
 	vm->pidfd = -1;
 	vm->ram_fd = -1;
 	snprintf(vm->dir, sizeof(vm->dir), "%.400s/vms/%s", conf->run_dir, name);
 	snprintf(vm->def.name, sizeof(vm->def.name), "%s", name);
 	snprintf(vm->ram_path, sizeof(vm->ram_path), "%.400s/%s.ram", conf->ram_dir, name);
+	return vm;
+}
+
+int drover_vm_end(const struct drover_conf *conf, const char *name, struct drover_err *err)
+{
+	struct drover_vm *vm = vm_of_name(conf, name);
+	uint64_t ticks;
+	int r = 0;
+
+	if (!vm)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	if (access(vm->dir, F_OK) == 0) {
+		if (drover_state_load(vm, &ticks, NULL) == 0 &&
+		    check_process(vm, ticks, NULL) == 0) {
+			r = drover_vm_kill(vm, err);
+		} else {
+			drover_cgroup_kill(name);
+			drover_vm_cleanup(vm);
+		}
+	}
+	drover_vm_release(vm);
+	return r;
+}
+
+int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct drover_vm **ret_vm,
+		    struct drover_err *err)
+{
+	struct drover_vm *vm = vm_of_name(conf, name);
+	uint64_t ticks;
+	int r;
+
+	if (!vm)
+		return drover_err_set(err, ENOMEM, "out of memory");
 	r = drover_state_load(vm, &ticks, err);
 	if (r == 0)
 		r = check_process(vm, ticks, err);
@@ -127,8 +157,9 @@ int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct dro
 		drover_cgroup_kill(name);
 		drover_vm_cleanup(vm);
 	}
-	if (r == 0)
-		r = reopen(vm, err);
+	/* Whatever it is that is missing, the process is there: not to be mistaken for its end. */
+	if (r == 0 && reopen(vm, err) < 0)
+		r = -EIO;
 	if (r < 0) {
 		drover_vm_release(vm);
 		return r;

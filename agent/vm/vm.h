@@ -61,7 +61,8 @@ int drover_vm_launch(const struct drover_conf *conf, const struct drover_vm_def 
 /**
  * drover_vm_adopt() - take the VM NAME over again after the agent's restart
  *
- * Errors: -ESRCH (its process has ended: its leftovers were removed).
+ * Errors: -ESRCH or -ENOENT (its process has ended: its leftovers were removed); any other:
+ * there may be a process.
  */
 int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct drover_vm **ret_vm,
 		    struct drover_err *err);
@@ -83,6 +84,13 @@ int drover_vm_save(const struct drover_vm *vm, struct drover_err *err);
  * run directory. The struct stays valid until drover_vm_release().
  */
 int drover_vm_kill(struct drover_vm *vm, struct drover_err *err);
+
+/**
+ * drover_vm_end() - the same for a VM that could not be adopted, by what its run directory says
+ *
+ * Nothing to end is no error.
+ */
+int drover_vm_end(const struct drover_conf *conf, const char *name, struct drover_err *err);
 
 /** drover_vm_cleanup() - the process has ended by itself: remove what launch made */
 void drover_vm_cleanup(struct drover_vm *vm);

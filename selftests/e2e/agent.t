@@ -67,6 +67,14 @@ state_await host1 web running
 is $? 0 'source agent killed while the VM was paused: its successor resumes it'
 works 'resumed'
 
+drover host1 migrate web --to host2 --verify --detach >/dev/null
+await_move host1 switchover
+on host1 sh -c 'pkill -TERM -x droverd; timeout 20 sh -c "while pgrep -x droverd >/dev/null; do sleep 0.2; done"'
+like "$(on host1 sh -c 'echo "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"query-status\"}" |
+	socat -t 2 - UNIX:/run/drover/vms/web/qmp.sock')" '"running": true' \
+	'source agent asked to end in a switchover: it resumes the VM before it goes'
+agent_start host1
+
 agent_restart host1 DROVER_FAULT=source-committed
 drover host1 migrate web --to host2 >/dev/null 2>&1
 agent_start host1
