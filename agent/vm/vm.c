@@ -157,9 +157,12 @@ int drover_vm_adopt(const struct drover_conf *conf, const char *name, struct dro
 		drover_cgroup_kill(name);
 		drover_vm_cleanup(vm);
 	}
-	/* Whatever it is that is missing, the process is there: not to be mistaken for its end. */
-	if (r == 0 && reopen(vm, err) < 0)
-		r = -EIO;
+	if (r == 0) {
+		r = reopen(vm, err);
+		/* The process is there, whatever else is missing: not to be taken for its end. */
+		if (r == -ENOENT || r == -ESRCH)
+			r = -EIO;
+	}
 	if (r < 0) {
 		drover_vm_release(vm);
 		return r;
