@@ -44,18 +44,21 @@ struct reader {
 	bool had_host, had_migration;
 };
 
-/* Keys that are strings, and keys that are numbers, with where they go. */
+/* Keys that are strings or paths, and keys that are numbers, with where they go. */
+typedef int reads_value(const char *value, char *buf, size_t size, struct drover_err *err);
+
 static const struct {
-	enum section section;
 	const char *key;
 	size_t offset, size;
+	reads_value *read;
 } strings[] = {
-#define STRING(section, field) \
-	{ section, #field, offsetof(struct drover_conf, field), \
-	  sizeof(((struct drover_conf *)0)->field) }
-	STRING(HOST, address), STRING(HOST, vm_dir), STRING(HOST, state_dir),
-	STRING(HOST, run_dir), STRING(HOST, ram_dir), STRING(HOST, qemu), STRING(HOST, user),
-#undef STRING
+#define FIELD(field) #field, offsetof(struct drover_conf, field), \
+	sizeof(((struct drover_conf *)0)->field)
+	{ FIELD(address), drover_ini_string }, { FIELD(user), drover_ini_string },
+	{ FIELD(vm_dir), drover_ini_path }, { FIELD(state_dir), drover_ini_path },
+	{ FIELD(run_dir), drover_ini_path }, { FIELD(ram_dir), drover_ini_path },
+	{ FIELD(qemu), drover_ini_path },
+#undef FIELD
 };
 
 static const struct {
@@ -144,8 +147,8 @@ static int host_key(struct reader *r, const char *key, const char *value, struct
 	}
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		if (!strcmp(key, strings[i].key))
-			return drover_ini_string(value, (char *)r->conf + strings[i].offset,
-						 strings[i].size, err);
+			return strings[i].read(value, (char *)r->conf + strings[i].offset,
+					       strings[i].size, err);
 	return drover_err_set(err, EINVAL, "unknown key \"%s\" in [host]", key);
 }
 
@@ -183,6 +186,19 @@ static int on_key(void *data, const char *key, const char *value, struct drover_
 	return drover_err_set(err, EINVAL, "a key stands before the first section");
 }
 
+static int on_end(void *data, struct drover_err *err)
+{
+	struct reader *r = data;
+	const struct drover_peer_conf *peer;
+
+	if (r->section != PEER)
+		return 0;
+	peer = &r->conf->peers[r->conf->peer_count - 1];
+	return peer->address[0]
+		       ? 0
+		       : drover_err_set(err, EINVAL, "[peer %s] has no address", peer->name);
+}
+
 static void set_defaults(struct drover_conf *conf)
 {
 	*conf = (struct drover_conf){
@@ -207,22 +223,19 @@ static int check(const struct drover_conf *conf, const char *origin, struct drov
 {
 	if (!drover_name_valid(conf->host))
 		return drover_err_set(err, EINVAL, "%s: the host needs a name", origin);
-	for (uint32_t i = 0; i < conf->peer_count; i++) {
-		const struct drover_peer_conf *peer = &conf->peers[i];
-
-		if (!peer->address[0])
-			return drover_err_set(err, EINVAL, "%s: [peer %s] has no address", origin,
-					      peer->name);
-		if (!strcmp(peer->name, conf->host))
-			return drover_err_set(err, EINVAL, "%s: [peer %s] is this host itself",
-					      origin, peer->name);
-	}
+	if (drover_config_find_peer(conf, conf->host))
+		return drover_err_set(err, EINVAL, "%s: [peer %s] is this host itself", origin,
+				      conf->host);
 	return 0;
 }
 
 int drover_config_read(const char *path, struct drover_conf *ret_conf, struct drover_err *err)
 {
-	static const struct drover_ini_ops ops = { .section = on_section, .key = on_key };
+	static const struct drover_ini_ops ops = {
+		.section = on_section,
+		.key = on_key,
+		.end = on_end,
+	};
 	struct drover_conf conf;
 	struct reader r = { .conf = &conf };
 	auto_free char *text = NULL;

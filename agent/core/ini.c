@@ -2,15 +2,24 @@
 /* The INI reader. */
 #include "core/ini.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
+
+#define KEYS_MAX 32
+
+/* @keys: those of this section so far, as they stand in our copy of the text. */
+struct reader {
+	const struct drover_ini_ops *ops;
+	void *data;
+	unsigned int line, section_line;
+	const char *keys[KEYS_MAX];
+	int key_count;
+};
 
 static char *trim(char *s)
 {
@@ -23,12 +32,48 @@ static char *trim(char *s)
 	return s;
 }
 
-struct reader {
-	const struct drover_ini_ops *ops;
-	void *data;
-	bool in_section;
-	char keys[512];	/* of this section so far, each between newlines */
-};
+/* How many bytes follow the first one of a character, or -1 (RFC 3629, section 3). */
+static int utf8_rest(unsigned char c)
+{
+	if (c < 0x80)
+		return 0;
+	if (c >= 0xc2 && c <= 0xdf)
+		return 1;
+	if (c >= 0xe0 && c <= 0xef)
+		return 2;
+	return c >= 0xf0 && c <= 0xf4 ? 3 : -1;
+}
+
+/* Second bytes that would make a character too long, a surrogate, or too large. */
+static bool utf8_forbidden(unsigned char first, unsigned char second)
+{
+	return (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+	       (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
+}
+
+/* Values travel on as JSON and on command lines: text they must be. */
+static bool is_text(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	while (*p) {
+		int rest = utf8_rest(*p);
+
+		if (rest < 0 || *p == 0x7f || (*p < ' ' && *p != '\t' && *p != '\r'))
+			return false;
+		if (rest && utf8_forbidden(p[0], p[1]))
+			return false;
+		for (p++; rest; rest--, p++)
+			if ((*p & 0xc0) != 0x80)
+				return false;
+	}
+	return true;
+}
+
+static int end_section(struct reader *r, struct drover_err *err)
+{
+	return r->section_line && r->ops->end ? r->ops->end(r->data, err) : 0;
+}
 
 static int read_section(struct reader *r, char *line, struct drover_err *err)
 {
@@ -41,64 +86,65 @@ static int read_section(struct reader *r, char *line, struct drover_err *err)
 	name = line + strcspn(line, " \t");
 	if (*name)
 		*name++ = '\0';
-	r->in_section = true;
-	strcpy(r->keys, "\n");
+	r->section_line = r->line;
+	r->key_count = 0;
 	return r->ops->section(r->data, line, trim(name), err);
 }
 
-/* A key given twice is a mistake that nobody should have to search for. */
-static int first_time(struct reader *r, const char *key, struct drover_err *err)
+static int read_key(struct reader *r, char *line, struct drover_err *err)
 {
-	char word[64];
+	char *value = strchr(line, '='), *key;
 
-	snprintf(word, sizeof(word), "\n%.60s\n", key);
-	if (strstr(r->keys, word))
-		return drover_err_set(err, EINVAL, "a second \"%s\" in this section", key);
-	strncat(r->keys, word + 1, sizeof(r->keys) - strlen(r->keys) - 1);
-	return 0;
+	if (!value)
+		return drover_err_set(err, EINVAL, "a line is written key = value");
+	if (!r->section_line)
+		return drover_err_set(err, EINVAL, "a key stands before the first section");
+	*value++ = '\0';
+	key = trim(line);
+	for (int i = 0; i < r->key_count; i++)
+		if (!strcmp(r->keys[i], key))
+			return drover_err_set(err, EINVAL, "a second \"%s\" in this section", key);
+	if (r->key_count == KEYS_MAX)
+		return drover_err_set(err, EINVAL, "more than %d keys in a section", KEYS_MAX);
+	r->keys[r->key_count++] = key;
+	return r->ops->key(r->data, key, trim(value), err);
 }
 
 static int read_line(struct reader *r, char *line, struct drover_err *err)
 {
-	char *value;
-	int ret;
-
+	if (!is_text(line))
+		return drover_err_set(err, EINVAL,
+				      "the line holds control characters or is not UTF-8");
 	line = trim(line);
 	if (!*line || *line == '#' || *line == ';')
 		return 0;
-	if (*line == '[')
-		return read_section(r, line, err);
-	value = strchr(line, '=');
-	if (!value)
-		return drover_err_set(err, EINVAL, "a line is written key = value");
-	if (!r->in_section)
-		return drover_err_set(err, EINVAL, "a key stands before the first section");
-	*value++ = '\0';
-	line = trim(line);
-	ret = first_time(r, line, err);
-	return ret < 0 ? ret : r->ops->key(r->data, line, trim(value), err);
+	return *line == '[' ? read_section(r, line, err) : read_key(r, line, err);
+}
+
+static int locate(const struct drover_err *why, const char *origin, unsigned int line,
+		  struct drover_err *err)
+{
+	return drover_err_set(err, why->code, "%s:%u: %s", origin, line, why->text);
 }
 
 int drover_ini_read(const char *text, const char *origin, const struct drover_ini_ops *ops,
 		    void *data, struct drover_err *err)
 {
-	struct reader reader = { .ops = ops, .data = data };
 	auto_free char *copy = strdup(text);
-	unsigned int number = 0;
+	struct reader r = { .ops = ops, .data = data };
+	struct drover_err why = { 0 };
 	char *rest = copy, *line;
 
 	if (!copy)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	while ((line = strsep(&rest, "\n"))) {
-		struct drover_err why = { 0 };
-		int r;
-
-		number++;
-		r = read_line(&reader, line, &why);
-		if (r < 0)
-			return drover_err_set(err, r, "%s:%u: %s", origin, number, why.text);
+		r.line++;
+		if (*trim(line) == '[' && end_section(&r, &why) < 0)
+			return locate(&why, origin, r.section_line, err);
+		if (read_line(&r, line, &why) < 0)
+			return locate(&why, origin, r.line, err);
 	}
-	return 0;
+	return end_section(&r, &why) < 0 ? locate(&why, origin, r.section_line, err) : 0;
 }
 
 int drover_ini_load(const char *path, const char *origin, size_t max, char **ret_text,
@@ -115,43 +161,4 @@ int drover_ini_load(const char *path, const char *origin, size_t max, char **ret
 		return drover_err_set(err, EINVAL, "%s is no text: it has a byte 0", origin);
 	*ret_text = steal_ptr(text);
 	return 0;
-}
-
-int drover_ini_number(const char *value, uint64_t min, uint64_t max, uint64_t *ret,
-		      struct drover_err *err)
-{
-	unsigned long long n;
-	char *end;
-
-	errno = 0;
-	n = strtoull(value, &end, 10);
-	if (errno || !isdigit((unsigned char)*value) || *end || n < min || n > max)
-		return drover_err_set(err, EINVAL, "\"%s\" is no number from %llu to %llu", value,
-				      (unsigned long long)min, (unsigned long long)max);
-	*ret = n;
-	return 0;
-}
-
-int drover_ini_string(const char *value, char *buf, size_t size, struct drover_err *err)
-{
-	if (!*value)
-		return drover_err_set(err, EINVAL, "the value is empty");
-	if (strlen(value) >= size)
-		return drover_err_set(err, EINVAL, "the value is longer than %zu bytes", size - 1);
-	strcpy(buf, value);
-	return 0;
-}
-
-int drover_ini_word(const char *value, const char *const *words, struct drover_err *err)
-{
-	char list[128] = "";
-
-	for (int i = 0; words[i]; i++) {
-		if (!strcmp(value, words[i]))
-			return i;
-		if (i)
-			strncat(list, ", ", sizeof(list) - strlen(list) - 1);
-		strncat(list, words[i], sizeof(list) - strlen(list) - 1);
-	}
-	return drover_err_set(err, EINVAL, "\"%s\" is none of %s", value, list);
 }

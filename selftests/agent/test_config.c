@@ -174,6 +174,7 @@ static void values_may_be_as_long_as_they_fit(void **state)
 	char value[257], text[512];
 
 	memset(value, 'v', 256);
+	value[0] = '/';
 	value[256] = '\0';
 	sprintf(text, HOST "vm_dir = %.255s", value);
 	good(text, &conf);
@@ -182,7 +183,7 @@ static void values_may_be_as_long_as_they_fit(void **state)
 	bad(text, "drover.conf:3: the value is longer than 255 bytes");
 	sprintf(text, HOST "user = %.64s", value);
 	bad(text, "drover.conf:3: the value is longer than 63 bytes");
-	sprintf(text, "[host]\nname = %.63s", value);
+	sprintf(text, "[host]\nname = %.63s", value + 1);
 	good(text, &conf);
 	assert_int_equal(strlen(conf.host), 63);
 }
@@ -197,6 +198,7 @@ static void mistakes_in_layout(void **state)
 	bad(HOST "[peer host2] x\n", "drover.conf:3: a section is written [kind] or [kind name]");
 	bad("#\n[hosts]\n", "drover.conf:2: unknown section [hosts]");
 	bad("[]\n", "drover.conf:1: unknown section []");
+	bad(HOST "run_dir = run\n", "drover.conf:3: \"run\" is no absolute path");
 	bad("[host name]\n", "drover.conf:1: unknown section [host name]");
 	bad("[migration a]\n", "drover.conf:1: unknown section [migration a]");
 	bad(HOST "[host]\n", "drover.conf:3: a second section [host]");
@@ -271,13 +273,31 @@ static void numbers_out_of_range(void **state)
 	}
 }
 
+/* Values become JSON for QEMU, words of its command line, and lines of the journal. */
+static void what_is_no_text(void **state)
+{
+	static const char *const values[] = {
+		"a\001b", "a\177", "\033[2J", "\xc3(", "\xe2\x82", "\xff",
+		"\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+	};
+	struct drover_conf conf;
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		sprintf(text, HOST "user = %s\n", values[i]);
+		bad(text, "drover.conf:3: the line holds control characters or is not UTF-8");
+	}
+	good(HOST "run_dir = /\xc3\xbc/\xe2\x82\xac/\xf0\x9f\x90\x84\tx\n", &conf);
+	assert_string_equal(conf.run_dir, "/\xc3\xbc/\xe2\x82\xac/\xf0\x9f\x90\x84\tx");
+}
+
 static void mistakes_in_peers(void **state)
 {
 	bad("[peer]\n", "drover.conf:1: \"\" is no valid name of a host");
 	bad("[peer a b]\n", "drover.conf:1: \"a b\" is no valid name of a host");
 	bad("[peer ../b]\n", "drover.conf:1: \"../b\" is no valid name of a host");
 	bad("[peer b]\naddress = 1\n[peer b]\n", "drover.conf:3: a second section [peer b]");
-	bad(HOST "[peer b]\nport = 9\n", "drover.conf: [peer b] has no address");
+	bad(HOST "[peer b]\nport = 9\n", "drover.conf:3: [peer b] has no address");
 	bad(HOST "[peer host1]\naddress = a\n", "drover.conf: [peer host1] is this host itself");
 }
 
@@ -327,6 +347,7 @@ int main(void)
 		cmocka_unit_test(mistakes_in_keys),
 		cmocka_unit_test(mistakes_in_values),
 		cmocka_unit_test(numbers_out_of_range),
+		cmocka_unit_test(what_is_no_text),
 		cmocka_unit_test(mistakes_in_peers),
 		cmocka_unit_test(unreadable_files),
 		cmocka_unit_test(names),

@@ -219,8 +219,8 @@ static void derived_mac_ignores_the_rest(void **state)
 static void mistakes_in_layout(void **state)
 {
 	bad("", "web1.conf: [vm] needs a name and memory");
-	bad("[vm]\nname = web1\n", "web1.conf: [vm] needs a name and memory");
-	bad("[vm]\nmemory = 16\n", "web1.conf: [vm] needs a name and memory");
+	bad("[vm]\nname = web1\n", "web1.conf:1: [vm] needs a name and memory");
+	bad("\n[vm]\nmemory = 16\n\n", "web1.conf:2: [vm] needs a name and memory");
 	bad("name = web1\n", "web1.conf:1: a key stands before the first section");
 	bad(VM "\nvcpus 2\n", "web1.conf:5: a line is written key = value");
 	bad(VM "[disk a\n", "web1.conf:4: a section is written [kind] or [kind name]");
@@ -271,8 +271,11 @@ static void mistakes_in_vm(void **state)
 	bad(VM "initrd =\n", "web1.conf:4: the value is empty");
 	bad(VM "cmdline =\n", "web1.conf:4: the value is empty");
 	bad(VM "firmware =\n", "web1.conf:4: the value is empty");
-	bad(VM "initrd = /i\n", "web1.conf: an initrd needs a kernel");
-	bad(VM "cmdline = x\n", "web1.conf: a cmdline needs a kernel");
+	bad(VM "kernel = k\n", "web1.conf:4: \"k\" is no absolute path");
+	bad(VM "initrd = i\n", "web1.conf:4: \"i\" is no absolute path");
+	bad(VM "firmware = f\n", "web1.conf:4: \"f\" is no absolute path");
+	bad(VM "initrd = /i\n", "web1.conf:1: an initrd needs a kernel");
+	bad(VM "cmdline = x\n", "web1.conf:1: a cmdline needs a kernel");
 }
 
 static void numbers_out_of_range(void **state)
@@ -302,7 +305,9 @@ static void mistakes_in_disks(void **state)
 	    "web1.conf:4: a disk needs a name of at most 16 letters, as in [disk root]");
 	bad(VM "[disk seventeen-letters]\n",
 	    "web1.conf:4: a disk needs a name of at most 16 letters, as in [disk root]");
-	bad(VM "[disk a]\n", "web1.conf: [disk a] has no path");
+	bad(VM "[disk a]\n", "web1.conf:4: [disk a] has no path");
+	bad(VM "[disk a]\n\n[disk b]\npath = /b\n", "web1.conf:4: [disk a] has no path");
+	bad(VM "[disk a]\npath = a.img\n", "web1.conf:5: \"a.img\" is no absolute path");
 	bad(VM "[disk a]\npath =\n", "web1.conf:5: the value is empty");
 	bad(DISK "format = vmdk\n", "web1.conf:6: \"vmdk\" is none of raw, qcow2");
 	bad(DISK "cache = unsafe\n",
@@ -310,7 +315,7 @@ static void mistakes_in_disks(void **state)
 	bad(DISK "aio = posix\n", "web1.conf:6: \"posix\" is none of native, threads, io_uring");
 	bad(DISK "readonly = true\n", "web1.conf:6: \"true\" is none of no, yes");
 	bad(DISK "cache = writeback\naio = native\n",
-	    "web1.conf: [disk a]: aio = native needs cache = none");
+	    "web1.conf:4: [disk a]: aio = native needs cache = none");
 }
 
 static void mistakes_in_nics(void **state)
@@ -321,7 +326,7 @@ static void mistakes_in_nics(void **state)
 	char text[128], sentence[128];
 
 	bad(VM "[nic]\n", "web1.conf:4: a NIC needs a name of at most 16 letters, as in [nic lan]");
-	bad(VM "[nic a]\n", "web1.conf: [nic a] has no bridge");
+	bad(VM "[nic a]\n", "web1.conf:4: [nic a] has no bridge");
 	bad(VM "[nic a]\nbridge =\n", "web1.conf:5: the value is empty");
 	bad(VM "[nic a]\nbridge = a/b\n", "web1.conf:5: \"a/b\" is no name of a bridge");
 	bad(VM "[nic a]\nbridge = sixteen-letters-\n",
