@@ -56,19 +56,26 @@ static void add_json(struct builder *b, const char *option, json_t *value)
 }
 
 /* In QEMU's own option syntax a comma is written twice. */
-static void add_escaped(struct builder *b, const char *option, const char *prefix,
-			const char *value, const char *suffix)
+static char *escape(const char *value)
 {
-	auto_free char *text = malloc(2 * strlen(value) + 1);
-	char *p = text;
+	char *text = malloc(2 * strlen(value) + 1), *p = text;
 
-	for (; text && *value; value++) {
+	if (!text)
+		return NULL;
+	for (; *value; value++) {
 		if (*value == ',')
 			*p++ = ',';
 		*p++ = *value;
 	}
-	if (text)
-		*p = '\0';
+	*p = '\0';
+	return text;
+}
+
+static void add_escaped(struct builder *b, const char *option, const char *prefix,
+			const char *value, const char *suffix)
+{
+	auto_free char *text = escape(value);
+
 	add(b, "%s", option);
 	if (text)
 		add(b, "%s%s%s", prefix, text, suffix);
@@ -99,10 +106,8 @@ static void add_machine(struct builder *b, const struct drover_vm_def *def,
 	add_escaped(b, "-machine", "", def->machine,
 		    ",accel=kvm,memory-backend=ram0,dump-guest-core=off");
 	/* A named model must be there in full, or the guest would lose features in a move. */
-	if (strcmp(def->cpu, "host"))
-		add_escaped(b, "-cpu", "", def->cpu, ",enforce");
-	else
-		add_escaped(b, "-cpu", "", def->cpu, ",migratable=on");
+	add(b, "-cpu");
+	add(b, "%s,%s", def->cpu, strcmp(def->cpu, "host") ? "enforce" : "migratable=on");
 	add(b, "-smp");
 	add(b, "%u", def->vcpus);
 	add(b, "-m");
@@ -148,32 +153,34 @@ static void add_basics(struct builder *b, const struct drover_args_env *env)
 	add(b, "defer");
 }
 
-static void add_socket(struct builder *b, const struct drover_args_env *env, const char *id,
-		       const char *file)
+static void add_monitor(struct builder *b, const char *dir, const char *name)
 {
-	char prefix[64], suffix[64];
-
-	snprintf(prefix, sizeof(prefix), "socket,id=%s,path=", id);
-	snprintf(suffix, sizeof(suffix), "/%s,server=on,wait=off", file);
-	add_escaped(b, "-chardev", prefix, env->dir, suffix);
+	add(b, "-chardev");
+	add(b, "socket,id=%s,path=%s/%s.sock,server=on,wait=off", name, dir, name);
+	add(b, "-mon");
+	add(b, "chardev=%s,mode=control", name);
 }
 
-static void add_monitors(struct builder *b, const struct drover_vm_def *def,
-			 const struct drover_args_env *env)
+static void add_sockets(struct builder *b, const struct drover_vm_def *def,
+			const struct drover_args_env *env)
 {
-	add_socket(b, env, "qmp", "qmp.sock");
-	add(b, "-mon");
-	add(b, "chardev=qmp,mode=control");
-	add_socket(b, env, "migrate", "migrate.sock");
-	add(b, "-mon");
-	add(b, "chardev=migrate,mode=control");
+	auto_free char *dir = escape(env->dir);
+
+	if (!dir) {
+		b->failed = true;
+		return;
+	}
+	add_monitor(b, dir, "qmp");
+	add_monitor(b, dir, "migrate");
+	add(b, "-chardev");
 	switch (def->console) {
 	case DROVER_CONSOLE_LOG:
-		add_escaped(b, "-chardev", "file,id=console,append=on,path=", env->dir,
-			    "/console.log");
+		add(b, "file,id=console,append=on,path=%s/console.log", dir);
 		break;
 	case DROVER_CONSOLE_SOCKET:
-		add_socket(b, env, "console", "console.sock");
+		/* What the guest says while nobody is connected is in the log. */
+		add(b, "socket,id=console,path=%s/console.sock,server=on,wait=off,"
+		    "logfile=%s/console.log,logappend=on", dir, dir);
 		break;
 	}
 	add(b, "-serial");
@@ -263,7 +270,7 @@ int drover_args_build(const struct drover_vm_def *def, const struct drover_args_
 	add_machine(&b, def, env);
 	add_basics(&b, env);
 	add_boot(&b, def);
-	add_monitors(&b, def, env);
+	add_sockets(&b, def, env);
 	add_json(&b, "-device", device(def, "virtio-rng-pci", "rng", "0", SLOT_RNG));
 	for (uint32_t i = 0; i < def->disk_count; i++)
 		add_disk(&b, def, env, i);

@@ -146,7 +146,8 @@ static void full(void **state)
 		"-mon", "chardev=qmp,mode=control",
 		"-chardev", "socket,id=migrate,path=/run/d/vms/web1/migrate.sock,server=on,wait=off",
 		"-mon", "chardev=migrate,mode=control",
-		"-chardev", "socket,id=console,path=/run/d/vms/web1/console.sock,server=on,wait=off",
+		"-chardev", "socket,id=console,path=/run/d/vms/web1/console.sock,server=on,wait=off,"
+			    "logfile=/run/d/vms/web1/console.log,logappend=on",
 		"-serial", "chardev:console",
 		"-device", "{\"driver\":\"virtio-rng-pci\",\"id\":\"rng0\",\"bus\":\"pci.0\","
 			   "\"addr\":\"0x3\"}",
@@ -293,7 +294,8 @@ static void commas_are_safe(void **state)
 	option_is(MINIMAL, &env, "-chardev", "id=console",
 		  "file,id=console,append=on,path=/run/a,,b/vms/web1/console.log");
 	option_is(MINIMAL "[console]\ntype = socket\n", &env, "-chardev", "id=console",
-		  "socket,id=console,path=/run/a,,b/vms/web1/console.sock,server=on,wait=off");
+		  "socket,id=console,path=/run/a,,b/vms/web1/console.sock,server=on,wait=off,"
+		  "logfile=/run/a,,b/vms/web1/console.log,logappend=on");
 	option_is(MINIMAL "kernel = /a,b\n", &env, "-kernel", "", "/a,b");
 	option_is(MINIMAL "[disk a]\npath = nbd://s/a,b\"c\n", &env, "-blockdev", "nbd",
 		  "{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\",\"host\":\"s\","
@@ -344,8 +346,7 @@ static void cpu_models(void **state)
 	struct drover_args args;
 
 	option_is(MINIMAL, &env, "-cpu", "", "host,migratable=on");
-	/* QEMU passes over the empty word between two commas here. */
-	option_is(MINIMAL "cpu = EPYC,-svm\n", &env, "-cpu", "", "EPYC,,-svm,enforce");
+	option_is(MINIMAL "cpu = EPYC,-svm\n", &env, "-cpu", "", "EPYC,-svm,enforce");
 	args = build(MINIMAL, &env);
 	assert_false(has_word(&args, "-kernel"));
 	assert_false(has_word(&args, "-append"));
