@@ -52,5 +52,8 @@ like "$(drover host1 migration cancel "$(migration_id host1)" 2>&1)" 'has ended'
 like "$(drover host1 migration cancel 99999999 2>&1)" 'knows no migration' 'nor one that never was'
 answer=$(guest_ask check)
 is "$(jq -r '"\(.mem_errors) \(.disk_errors)"' <<<"$answer")" '0 0' 'the guest has lost nothing'
+drover host2 vm stop web --timeout 25 >/dev/null
+is $? 0 'asked to power off, the guest does'
+is "$(leftovers host2 web)" '' 'and nothing of it is left'
 is "$(kernel_warnings host1 host2)" 0 'the kernels of both hosts have nothing to complain of'
 done_testing
