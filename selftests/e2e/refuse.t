@@ -54,7 +54,7 @@ define bad <<-END
 	memory = 64
 	machine = pc-q35-99.0
 END
-refused 'unknown machine type' 'QEMU does not start vm bad: .*pc-q35-99.0' vm start bad
+refused 'unknown machine type' 'QEMU does not start vm bad: unsupported machine type' vm start bad
 define bad <<-END
 	[vm]
 	name = bad
