@@ -67,7 +67,7 @@ setup:
 # The recipes below run after setup, which may just have installed headers that
 # the variables above are computed from: hence the second make.
 demo: setup
-	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/demo
 
 test: setup
@@ -75,7 +75,7 @@ test: setup
 	$(Q)selftests/run
 
 bench: setup
-	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/bench
 
 lab: setup

@@ -150,6 +150,7 @@ probe_start()
 		--out "$WORK/probe.json" </dev/null >/dev/null 2>"$WORK/probe.err" &
 	PROBE_PID=$!
 	sleep 2
+	kill -0 "$PROBE_PID" 2>/dev/null || { cat "$WORK/probe.err" >&2; return 1; }
 }
 
 probe_reset()
