@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "core/config.h"
 #include "core/ini.h"
@@ -167,15 +168,11 @@ static int on_end(void *data, struct drover_err *err)
 	return 0;
 }
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits: the same address on every host. */
+/* The same address on every host. */
 static void derive_mac(const struct drover_vm_def *def, struct drover_nic_def *nic)
 {
-	char text[2 * DROVER_NAME_LEN + 1];
-	uint32_t h = 2166136261U;
+	uint32_t h = drover_hash_pair(def->name, nic->name);
 
-	snprintf(text, sizeof(text), "%s/%s", def->name, nic->name);
-	for (const char *p = text; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619U;
 	snprintf(nic->mac, sizeof(nic->mac), "52:54:00:%02x:%02x:%02x", h >> 16 & 0xff, h >> 8 & 0xff,
 		 h & 0xff);
 }

@@ -73,6 +73,9 @@ struct drover_agent {
 
 struct drover_entry *drover_entry_find(struct drover_agent *agent, const char *name);
 
+/** drover_entry_count() - how many names are in use; control thread only */
+uint32_t drover_entry_count(const struct drover_agent *agent);
+
 /** drover_entry_reserve() - take a name; -EEXIST with a sentence when it is in use */
 int drover_entry_reserve(struct drover_agent *agent, const char *name,
 			 struct drover_entry **ret_entry, struct drover_err *err);

@@ -37,15 +37,6 @@ Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms)
 	return host;
 }
 
-static uint32_t count_vms(const struct drover_agent *agent)
-{
-	uint32_t n = 0;
-
-	for (const struct drover_entry *e = agent->entries; e; e = e->next)
-		n++;
-	return n;
-}
-
 struct survey {
 	struct drover_agent *agent;
 	uint64_t request;
@@ -87,7 +78,7 @@ static void survey(struct drover_agent *agent, uint64_t id, const char *only)
 	if (s && (s->reply = drover_reply_new())) {
 		s->agent = agent;
 		s->request = id;
-		s->vms = count_vms(agent);
+		s->vms = drover_entry_count(agent);
 		snprintf(s->only, sizeof(s->only), "%s", only);
 		r = drover_migration_thread(run_survey, s, &err);
 	} else {

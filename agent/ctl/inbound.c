@@ -69,11 +69,8 @@ static int answer_vm(struct drover_agent *agent, struct drover_peer *peer, const
 static void do_host_info(void *data)
 {
 	struct question *q = data;
-	uint32_t vms = 0;
 
-	for (struct drover_entry *e = q->agent->entries; e; e = e->next)
-		vms++;
-	q->host_info = drover_hosts_self(q->agent, vms);
+	q->host_info = drover_hosts_self(q->agent, drover_entry_count(q->agent));
 }
 
 static int answer_host(struct drover_agent *agent, struct drover_peer *peer, struct drover_err *err)

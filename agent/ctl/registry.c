@@ -19,6 +19,15 @@ struct drover_entry *drover_entry_find(struct drover_agent *agent, const char *n
 	return NULL;
 }
 
+uint32_t drover_entry_count(const struct drover_agent *agent)
+{
+	uint32_t n = 0;
+
+	for (const struct drover_entry *e = agent->entries; e; e = e->next)
+		n++;
+	return n;
+}
+
 int drover_entry_reserve(struct drover_agent *agent, const char *name,
 			 struct drover_entry **ret_entry, struct drover_err *err)
 {
@@ -120,21 +129,12 @@ void drover_entry_lend(struct drover_entry *entry, uint64_t migration_id)
 	entry->migration_id = migration_id;
 }
 
-static bool has_ended(struct drover_migration *m)
-{
-	struct drover_migration_info info;
-
-	drover_migration_info(m, &info);
-	return info.state == DROVER_MIGRATION_DONE || info.state == DROVER_MIGRATION_CANCELLED ||
-	       info.state == DROVER_MIGRATION_FAILED;
-}
-
 /* One that is under way or in doubt can still be asked for, while there is another to forget. */
 static void forget_oldest(struct drover_agent *agent)
 {
 	uint32_t i = agent->migration_count - 1;
 
-	while (i > 0 && !has_ended(agent->migrations[i]))
+	while (i > 0 && !drover_migration_ended(agent->migrations[i]))
 		i--;
 	drover_migration_put(agent->migrations[i]);
 	memmove(agent->migrations + i, agent->migrations + i + 1,

@@ -69,6 +69,13 @@ static bool has_ended(const struct drover_migration *m)
 	return true;
 }
 
+bool drover_migration_ended(struct drover_migration *m)
+{
+	scope_lock(&m->lock);
+
+	return has_ended(m);
+}
+
 /* Figures that change while a round is under way. */
 static void refresh(struct drover_migration *m)
 {

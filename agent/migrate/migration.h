@@ -87,6 +87,9 @@ void drover_migration_put(struct drover_migration *m);
 /** drover_migration_info() - a copy of what operators see, with times up to now */
 void drover_migration_info(struct drover_migration *m, struct drover_migration_info *ret_info);
 
+/** drover_migration_ended() - done, cancelled or failed: nothing more will change */
+bool drover_migration_ended(struct drover_migration *m);
+
 /** drover_migration_state() - enter a state and tell env->changed() */
 void drover_migration_state(struct drover_migration *m, enum drover_migration_state state);
 

@@ -16,23 +16,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 
-/* FNV-1a (Fowler, Noll, Vo): an interface's name has 15 bytes, a VM's may have 63. */
-static uint32_t hash(const char *a, const char *b)
-{
-	uint32_t h = 2166136261U;
-
-	for (const char *p = a; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619U;
-	h = (h ^ '/') * 16777619U;
-	for (const char *p = b; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619U;
-	return h;
-}
-
+/* An interface's name has 15 bytes, a VM's may have 63. */
 void drover_tap_name(const char *vm, const char *nic, char *buf)
 {
-	snprintf(buf, DROVER_TAP_NAME_LEN, "dr%08x", hash(vm, nic));
+	snprintf(buf, DROVER_TAP_NAME_LEN, "dr%08x", drover_hash_pair(vm, nic));
 }
 
 /*
@@ -102,6 +91,6 @@ int drover_tap_open(const char *vm, const char *nic, const char *bridge, struct 
 	if (ioctl(fd, TUNSETIFF, &req) < 0)
 		return drover_err_set(err, errno, "cannot make the tap %s: %s", req.ifr_name,
 				      strerror(errno));
-	r = join_bridge(req.ifr_name, bridge, hash(vm, nic), err);
+	r = join_bridge(req.ifr_name, bridge, drover_hash_pair(vm, nic), err);
 	return r < 0 ? r : steal_fd(&fd);
 }
