@@ -38,6 +38,16 @@ int drover_vmdef_parse(const char *text, const char *origin, struct drover_vm_de
 int drover_vmdef_read(const char *dir, const char *name, struct drover_vm_def *ret_def,
 		      char **ret_text, struct drover_err *err);
 
+/**
+ * drover_vmdef_set_disk() - the text of a definition with another image for a disk
+ * @text: as it is
+ * @ret_text: out: a new text that differs in "path" and "format" of [disk NAME] alone
+ *
+ * Pure. Comments, order and everything else stay. Errors: -ENOENT when there is no such disk.
+ */
+int drover_vmdef_set_disk(const char *text, const char *disk, const char *path, const char *format,
+			  char **ret_text, struct drover_err *err);
+
 /** drover_name_valid() - letters, digits, '-', '_', '.', 1 to 63 of them, not first a '.' or '-' */
 bool drover_name_valid(const char *name);
 

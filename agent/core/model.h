@@ -15,6 +15,7 @@
 #define DROVER_DISKS_MAX   16
 #define DROVER_NICS_MAX	   8
 #define DROVER_PEERS_MAX   64
+#define DROVER_POOLS_MAX   32
 
 struct drover_disk_def {
 	char name[DROVER_NAME_LEN];
@@ -63,10 +64,33 @@ struct drover_peer_conf {
 };
 
 /**
+ * struct drover_pool_conf - a directory of disk images
+ * @id: pools of the same id on several hosts are one store; "" for one of this host alone
+ * @format: of new images, raw or qcow2
+ */
+struct drover_pool_conf {
+	char name[DROVER_NAME_LEN];
+	char path[DROVER_FIELD_LEN];
+	char id[DROVER_NAME_LEN];
+	char format[16];
+};
+
+/* How much Drover does by itself. */
+enum drover_automation {
+	DROVER_AUTOMATION_MANUAL,	/* advice alone */
+	DROVER_AUTOMATION_PARTIAL,	/* what an operator approves */
+	DROVER_AUTOMATION_FULL,
+};
+
+/**
  * struct drover_conf - drover.conf, checked, with its defaults filled in
  * @downtime_limit_ms: a switchover starts when the blackout is expected to be shorter
  * @bandwidth_mib: MiB per second for page data, 0 for no limit
  * @max_rounds: a migration that has not converged by then switches over all the same
+ * @delete_old: delete an old image once the new one is proven, without being asked each time
+ * @pool_threshold: percent of a pool's space from which balancing relieves it
+ * @pool_automation: of balancing the pools
+ * @storage_grace_s: how long disks in flight wait for a link that was cut
  */
 struct drover_conf {
 	char host[DROVER_NAME_LEN];
@@ -84,6 +108,61 @@ struct drover_conf {
 	uint32_t max_rounds;
 	uint32_t peer_count;
 	struct drover_peer_conf peers[DROVER_PEERS_MAX];
+	bool delete_old;
+	uint32_t pool_threshold;
+	enum drover_automation pool_automation;
+	uint32_t storage_grace_s;
+	uint32_t pool_count;
+	struct drover_pool_conf pools[DROVER_POOLS_MAX];
+};
+
+/* Each state is the one that operators see. */
+enum drover_disk_move_state {
+	DROVER_DISK_MOVE_PREPARE = 1,
+	DROVER_DISK_MOVE_COPYING,
+	DROVER_DISK_MOVE_INTERRUPTED,
+	DROVER_DISK_MOVE_IN_STEP,
+	DROVER_DISK_MOVE_SWITCHING,
+	DROVER_DISK_MOVE_DONE,
+	DROVER_DISK_MOVE_CANCELLED,
+	DROVER_DISK_MOVE_FAILED,
+};
+
+/**
+ * struct drover_disk_move_info - a disk on its way as operators see it
+ *
+ * The fields are those of DiskMoveInfo in proto/control.proto.
+ */
+struct drover_disk_move_info {
+	uint64_t id;
+	char vm[DROVER_NAME_LEN];
+	char disk[DROVER_NAME_LEN];
+	enum drover_disk_move_state state;
+	char error[512];
+	char host[DROVER_NAME_LEN];
+	char old_path[DROVER_FIELD_LEN];
+	char old_pool[DROVER_NAME_LEN];
+	char old_format[16];
+	char new_path[DROVER_FIELD_LEN];
+	char new_pool[DROVER_NAME_LEN];
+	char new_format[16];
+	char new_host[DROVER_NAME_LEN];
+	bool old_deleted;
+	uint64_t start_time_us;
+	uint64_t total_us;
+	uint64_t size_bytes;
+	uint64_t todo_bytes;
+	uint64_t done_bytes;
+	uint64_t rate_bytes;
+	uint64_t expected_us;
+	uint64_t write_before_us;
+	uint64_t write_now_us;
+	uint64_t write_rate_before_bytes;
+	uint64_t write_rate_now_bytes;
+	uint64_t switch_us;
+	uint64_t verified_bytes;
+	uint64_t mismatched_bytes;
+	uint32_t interruptions;
 };
 
 #define DROVER_ROUNDS_MAX 128
@@ -145,6 +224,8 @@ struct drover_migration_info {
 	uint32_t streams;
 	uint32_t round_count;
 	struct drover_round_info rounds[DROVER_ROUNDS_MAX];
+	uint32_t disk_count;
+	struct drover_disk_move_info disks[DROVER_DISKS_MAX];
 };
 
 /* What an operator may ask of one migration; 0 stands for the configured value. */
@@ -154,6 +235,9 @@ struct drover_migration_options {
 	uint32_t downtime_limit_ms;
 	uint32_t bandwidth_mib;
 	uint32_t streams;
+	bool with_storage;
+	bool delete_old;
+	char pool[DROVER_NAME_LEN];	/* of the target; "" for its default */
 };
 
 #endif

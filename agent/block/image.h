@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Disk images as files: what they are, making them, removing them. */
+#ifndef DROVER_BLOCK_IMAGE_H
+#define DROVER_BLOCK_IMAGE_H
+
+#include "base/err.h"
+#include "core/model.h"
+
+/**
+ * struct drover_image - what qemu-img tells of an image
+ * @size: bytes as a guest sees it
+ * @used: bytes that it takes on its store
+ * @backing: path of its backing file, or ""
+ */
+struct drover_image {
+	uint64_t size;
+	uint64_t used;
+	char format[16];
+	char backing[DROVER_FIELD_LEN];
+	char backing_format[16];
+};
+
+/**
+ * drover_image_look() - what is at @path, also while a VM uses it
+ * @format: what it is known to be; never probed, because a guest could forge a header
+ */
+int drover_image_look(const char *path, const char *format, struct drover_image *ret_image,
+		      struct drover_err *err);
+
+/**
+ * drover_image_create() - make an empty, sparse image that only root and @user can use
+ * @backing: backing file, or NULL
+ *
+ * Errors: -EEXIST when something is there already: it is not touched.
+ */
+int drover_image_create(const char *path, const char *format, uint64_t size, const char *backing,
+			const char *backing_format, struct drover_err *err);
+
+/**
+ * drover_image_copy() - copy an image that no VM uses; sparse stays sparse; synced when it returns
+ * @bandwidth: bytes per second, 0 for no limit
+ *
+ * @progress is called with bytes done and in all; not 0 ends the copy with -ECANCELED. What was
+ * written remains.
+ */
+int drover_image_copy(const char *from, const char *from_format, const char *to,
+		      const char *to_format, uint64_t bandwidth,
+		      int (*progress)(void *data, uint64_t done, uint64_t total), void *data,
+		      struct drover_err *err);
+
+/**
+ * drover_image_compare() - do two images hold the same for a guest?
+ *
+ * Their VMs must be paused or have ended. @a and @b may be nbd+unix URIs with format raw.
+ * @ret_mismatched: out: 0, or how many bytes differ (as far as was looked)
+ */
+int drover_image_compare(const char *a, const char *a_format, const char *b, const char *b_format,
+			 uint64_t *ret_verified, uint64_t *ret_mismatched, struct drover_err *err);
+
+/** drover_image_remove() - delete it, surely, also after a power loss; that it is gone is no error */
+int drover_image_remove(const char *path, struct drover_err *err);
+
+#endif

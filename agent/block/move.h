@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One disk's move from one image to another on this host, in a thread of its own as plain
+ * sequential code. The VM may run or be stopped. The old image is the true one until
+ * the record says otherwise.
+ */
+#ifndef DROVER_BLOCK_MOVE_H
+#define DROVER_BLOCK_MOVE_H
+
+#include "base/err.h"
+#include "core/model.h"
+#include "vm/vm.h"
+
+/**
+ * struct drover_disk_move_options - what an operator may ask of one move
+ * @format: of the new image; "" for the pool's
+ * @bandwidth: bytes per second, 0 for no limit
+ */
+struct drover_disk_move_options {
+	char pool[DROVER_NAME_LEN];
+	char format[16];
+	uint64_t bandwidth;
+	bool keep_backing;
+	bool delete_old;
+	bool verify;
+};
+
+struct drover_disk_move;
+
+/**
+ * struct drover_disk_move_env - what a move needs from above; called from its thread
+ * @changed: its state changed
+ * @switched: the disk uses another image from now on; the callee changes its copies of the
+ *	definition (the file in vm_dir, the run directory's, the VM's) before it returns
+ * @finished: the last call
+ */
+struct drover_disk_move_env {
+	const struct drover_conf *conf;
+	void *data;
+	void (*changed)(void *data, const struct drover_disk_move_info *info);
+	int (*switched)(void *data, const struct drover_disk_move_info *info,
+			struct drover_err *err);
+	void (*finished)(void *data, struct drover_disk_move *move);
+};
+
+/**
+ * drover_disk_move_start() - check, then begin
+ * @vm_dir: run directory of the running VM (its monitor migrate.sock is used), or NULL when it
+ *	is stopped
+ * @def: its definition
+ *
+ * All checks that need no long time come first: nothing is touched when this fails. Errors:
+ * -ENOENT (no such disk or pool), -EROFS (read-only disk), -EEXIST, -ENOSPC, -EALREADY (it lies in
+ * that pool, in that format), -EOPNOTSUPP.
+ */
+int drover_disk_move_start(const struct drover_disk_move_env *env, const char *vm_dir,
+			   const struct drover_vm_def *def, const char *disk,
+			   const struct drover_disk_move_options *options,
+			   struct drover_disk_move **ret_move, struct drover_err *err);
+
+struct drover_disk_move *drover_disk_move_get(struct drover_disk_move *move);
+void drover_disk_move_put(struct drover_disk_move *move);
+void drover_disk_move_info(struct drover_disk_move *move, struct drover_disk_move_info *ret_info);
+bool drover_disk_move_ended(struct drover_disk_move *move);
+
+/** drover_disk_move_cancel() - -EALREADY when it has ended, -EBUSY when it is switching */
+int drover_disk_move_cancel(struct drover_disk_move *move, struct drover_err *err);
+
+/** drover_disk_move_speed() - change the limit of a move under way; bytes per second */
+void drover_disk_move_speed(struct drover_disk_move *move, uint64_t bandwidth);
+
+/**
+ * drover_disk_move_recover() - after the agent's or the host's restart
+ *
+ * Called for each record before anything else. For a VM that runs it looks at what its QEMU
+ * uses, cancels a mirror that was left, and settles which image is true; for one that does not
+ * run the record alone decides. New images that never became true are deleted.
+ */
+int drover_disk_move_recover(const struct drover_disk_move_env *env, const char *vm_dir,
+			     const char *vm, struct drover_err *err);
+
+#endif

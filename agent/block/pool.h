@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Pools: which one a path lies in, their space, their speed, names of new images. */
+#ifndef DROVER_BLOCK_POOL_H
+#define DROVER_BLOCK_POOL_H
+
+#include "base/err.h"
+#include "core/model.h"
+
+/** drover_pool_find() - by name, or NULL; "" stands for the only or first one */
+const struct drover_pool_conf *drover_pool_find(const struct drover_conf *conf, const char *name);
+
+/** drover_pool_of() - the pool whose directory holds @path, or NULL */
+const struct drover_pool_conf *drover_pool_of(const struct drover_conf *conf, const char *path);
+
+/** drover_pool_space() - bytes in all and free for us, now */
+int drover_pool_space(const struct drover_pool_conf *pool, uint64_t *ret_size, uint64_t *ret_free,
+		      struct drover_err *err);
+
+/**
+ * drover_pool_check() - can the pool take @bytes more?
+ *
+ * Errors: -ENOTDIR, -EROFS, -ENOSPC with a sentence that holds both figures.
+ */
+int drover_pool_check(const struct drover_pool_conf *pool, uint64_t bytes, struct drover_err *err);
+
+/**
+ * drover_pool_name_image() - DIR/VM-DISK.FORMAT, or with a number where that is in use
+ *
+ * Nothing is created; who creates it does so exclusively.
+ */
+int drover_pool_name_image(const struct drover_pool_conf *pool, const char *vm, const char *disk,
+			   const char *format, char *buf, size_t size, struct drover_err *err);
+
+/**
+ * struct drover_pool_speed - measured by a probe file, with direct I/O
+ * @latency_us: median of small synchronous writes
+ * @read_rate, @write_rate: bytes per second
+ * @time_us: when, CLOCK_REALTIME; 0: never
+ */
+struct drover_pool_speed {
+	uint64_t latency_us, read_rate, write_rate, time_us;
+};
+
+/** drover_pool_measure() - takes about a second and a little space; blocking */
+int drover_pool_measure(const struct drover_pool_conf *pool, struct drover_pool_speed *ret_speed,
+			struct drover_err *err);
+
+#endif

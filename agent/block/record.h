@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What must survive a power loss so that it is known which image of a disk is the true
+ * one. One small JSON file each under <state_dir>/disks/, written before the step it
+ * speaks of.
+ */
+#ifndef DROVER_BLOCK_RECORD_H
+#define DROVER_BLOCK_RECORD_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "core/model.h"
+
+enum drover_disk_step {
+	DROVER_DISK_STEP_COPYING,	/* the old image is true, the new one is to be deleted */
+	DROVER_DISK_STEP_SWITCHING,	/* both were the same when this was written: the new one is true */
+	DROVER_DISK_STEP_OLD_LEFT,	/* the new one is true; the old one was left on purpose */
+};
+
+/**
+ * struct drover_disk_record - one disk's move
+ * @migration_id: of the migration it travels with, or 0
+ */
+struct drover_disk_record {
+	uint64_t id;
+	uint64_t migration_id;
+	enum drover_disk_step step;
+	bool delete_old;
+	char vm[DROVER_NAME_LEN];
+	char disk[DROVER_NAME_LEN];
+	char old_path[DROVER_FIELD_LEN];
+	char old_format[16];
+	char new_path[DROVER_FIELD_LEN];
+	char new_format[16];
+};
+
+int drover_disk_record_init(const struct drover_conf *conf, struct drover_err *err);
+int drover_disk_record_write(const struct drover_conf *conf, const struct drover_disk_record *record,
+			     struct drover_err *err);
+int drover_disk_record_forget(const struct drover_conf *conf, uint64_t id, struct drover_err *err);
+
+/** drover_disk_record_list() - all; @ret_records: array of *@ret_count, to be freed */
+int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_record **ret_records,
+			    size_t *ret_count, struct drover_err *err);
+
+#endif
