@@ -14,6 +14,7 @@ struct order {
 	struct drover_harvester *harvester;
 	struct drover_reason *why;
 	struct drover_harvest *result;
+	struct drover_sample *sample;
 };
 
 /*
@@ -194,6 +195,37 @@ int drover_harvester_run(struct drover_harvester *harvester, struct drover_harve
 	struct order order = { .harvester = harvester, .result = result };
 
 	return drover_vmref_run(harvester->vm, harvest, &order);
+}
+
+static int sample(struct drover_vmref *vm, void __user *scratch, void *arg)
+{
+	struct order *order = arg;
+	struct drover_harvester *h = order->harvester;
+	struct drover_sample *s = order->sample;
+	struct drover_kvmlog_choice next = { .seed = s->seed, .one_in = s->one_in };
+
+	/* What is cleared now no harvest will find. */
+	h->first = true;
+	return drover_kvmlog_sample(&h->kvm, vm, scratch, &next, &s->sampled_pages,
+				    &s->written_pages);
+}
+
+/**
+ * drover_harvester_sample() - count the guest's writes to a part of its pages
+ * @harvester:	started
+ * @out:		in: which pages from now on; out: what became of those chosen before
+ *
+ * Return: 0, -ESRCH, -EAGAIN (the slots have changed), or KVM's errno.
+ */
+int drover_harvester_sample(struct drover_harvester *harvester, struct drover_sample *out)
+{
+	struct order order = { .harvester = harvester, .sample = out };
+	u64 begin = ktime_get_ns();
+	int ret;
+
+	ret = drover_vmref_run(harvester->vm, sample, &order);
+	out->ns = ktime_get_ns() - begin;
+	return ret;
 }
 
 u32 drover_harvester_slots(const struct drover_harvester *harvester)

@@ -28,6 +28,7 @@ int drover_harvester_check(struct drover_harvester *harvester, struct drover_rea
 int drover_harvester_start(struct drover_harvester *harvester, struct drover_reason *why);
 void drover_harvester_stop(struct drover_harvester *harvester);
 int drover_harvester_run(struct drover_harvester *harvester, struct drover_harvest *result);
+int drover_harvester_sample(struct drover_harvester *harvester, struct drover_sample *sample);
 u32 drover_harvester_slots(const struct drover_harvester *harvester);
 bool drover_harvester_outdated(const struct drover_harvester *harvester);
 

@@ -7,6 +7,7 @@
  * log with it. So the rule is: what a list of slots made now does not show to be the very log that
  * we left behind last time counts as wholly written.
  */
+#include <linux/hash.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -85,6 +86,7 @@ int drover_kvmlog_start(struct drover_kvmlog *log, struct drover_vmref *vm, void
 	struct drover_slots next;
 	int ret, tries;
 
+	log->chosen.one_in = 0;
 	log->chunk = kvmalloc_array(CHUNK_WORDS, sizeof(u64), GFP_KERNEL);
 	if (!log->chunk)
 		return -ENOMEM;
@@ -308,4 +310,82 @@ int drover_kvmlog_collect(struct drover_kvmlog *log, struct drover_vmref *vm, vo
 	if (ret || drover_slots_stamp(vm) != log->slots.stamp)
 		found->pages += drover_bitmap_set_range(bitmap, 0, bitmap->pages);
 	return 0;
+}
+
+static bool is_chosen(const struct drover_kvmlog_choice *choice, u64 word)
+{
+	return choice->one_in && hash_64(word ^ choice->seed, 32) % choice->one_in == 0;
+}
+
+/* Bits of a slot's log that stand for pages, in its word @word. */
+static u64 pages_of_word(const struct drover_slot *slot, u64 word)
+{
+	u64 left = slot->pages - word * 64;
+
+	return left < 64 ? GENMASK_ULL(left - 1, 0) : ~0ULL;
+}
+
+/* Counts in one chunk what the last sample chose, and write-protects what the next one has. */
+static int sample_chunk(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			const struct drover_slot *slot, u64 first, u32 words,
+			const struct drover_kvmlog_choice *next, u64 *sampled, u64 *written)
+{
+	bool main_space = !(slot->id >> 16);
+	u32 low = 0, high = 0, n;
+	bool any = false;
+
+	if (!copy_chunk(log, vm->kvm, slot, first, words, &low, &high))
+		memset(log->chunk, 0, words * sizeof(u64));
+	for (n = 0; n < words; n++) {
+		u64 pages = pages_of_word(slot, first + n);
+
+		if (is_chosen(&log->chosen, first + n)) {
+			*sampled += main_space ? hweight64(pages) : 0;
+			*written += hweight64(log->chunk[n] & pages);
+		}
+		log->chunk[n] = is_chosen(next, first + n) ? pages : 0;
+		if (!log->chunk[n])
+			continue;
+		if (!any)
+			low = n;
+		high = n;
+		any = true;
+	}
+	return any ? clear_chunk(log, vm, scratch, slot, first, low, high) : 0;
+}
+
+/**
+ * drover_kvmlog_sample() - count the guest's writes to a part of its pages
+ * @log:	started
+ * @vm:	the VM, within drover_vmref_run()
+ * @scratch: as drover_vmref_run() gives it
+ * @next:	what is to be looked at from now on
+ * @ret_sampled: out: pages chosen by the last call
+ * @ret_written: out: those of them that were written since
+ *
+ * What it clears is lost to drover_kvmlog_collect(). Return: 0, -EAGAIN (the slots have changed
+ * since the start), or KVM's errno.
+ */
+int drover_kvmlog_sample(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			 const struct drover_kvmlog_choice *next, u64 *ret_sampled,
+			 u64 *ret_written)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < log->slots.count; i++) {
+		const struct drover_slot *slot = &log->slots.slot[i];
+		u64 words = DIV_ROUND_UP_ULL(slot->pages, 64), first;
+
+		for (first = 0; !ret && first < words; first += CHUNK_WORDS) {
+			ret = sample_chunk(log, vm, scratch, slot, first,
+					   min_t(u64, CHUNK_WORDS, words - first), next,
+					   ret_sampled, ret_written);
+			cond_resched();
+		}
+	}
+	if (drover_slots_stamp(vm) != log->slots.stamp)
+		return -EAGAIN;
+	log->chosen = *next;
+	return ret;
 }

@@ -8,9 +8,16 @@
 #include "bitmap.h"
 #include "memslot.h"
 
+/* Which words of a log, 64 pages each, a sample looks at. */
+struct drover_kvmlog_choice {
+	u64 seed;
+	u32 one_in;		/* 0: none */
+};
+
 struct drover_kvmlog {
 	struct drover_slots slots;
 	u64 *chunk;		/* bits of one call of KVM_CLEAR_DIRTY_LOG */
+	struct drover_kvmlog_choice chosen;	/* by the last sample */
 };
 
 struct drover_kvmlog_found {
@@ -26,5 +33,8 @@ void drover_kvmlog_free(struct drover_kvmlog *log);
 int drover_kvmlog_collect(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
 			  const struct drover_maps *maps, struct drover_bitmap *bitmap,
 			  struct drover_kvmlog_found *found);
+int drover_kvmlog_sample(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
+			 const struct drover_kvmlog_choice *next, u64 *ret_sampled,
+			 u64 *ret_written);
 
 #endif /* DROVER_HARVEST_KVM_H */

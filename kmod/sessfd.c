@@ -50,6 +50,23 @@ static int ioctl_harvest(struct drover_session *session, void __user *arg)
 	return copy_to_user(arg, &harvest, sizeof(harvest)) ? -EFAULT : 0;
 }
 
+static int ioctl_sample(struct drover_session *session, void __user *arg)
+{
+	struct drover_sample sample;
+	int ret;
+
+	if (copy_from_user(&sample, arg, sizeof(sample)))
+		return -EFAULT;
+	if (sample.flags || !sample.one_in || sample.one_in > DROVER_SAMPLE_ONE_IN_MAX)
+		return -EINVAL;
+	sample.sampled_pages = 0;
+	sample.written_pages = 0;
+	ret = drover_session_sample(session, &sample);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &sample, sizeof(sample)) ? -EFAULT : 0;
+}
+
 static int ioctl_take(struct drover_session *session, void __user *arg)
 {
 	struct drover_take take;
@@ -95,6 +112,8 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return ioctl_take(session, user);
 	case DROVER_IOC_SEND:
 		return ioctl_send(session, user);
+	case DROVER_IOC_SAMPLE:
+		return ioctl_sample(session, user);
 	case DROVER_IOC_STOP:
 		return drover_session_stop(session);
 	default:

@@ -311,6 +311,28 @@ int drover_session_harvest(struct drover_session *session, struct drover_harvest
 	return ret;
 }
 
+/**
+ * drover_session_sample() - count the guest's writes to a part of its pages
+ * @session: the session
+ * @sample:	as in drover_harvester_sample()
+ *
+ * Return: 0, -EINVAL (not started), -ESRCH, -EAGAIN, or KVM's errno.
+ */
+int drover_session_sample(struct drover_session *session, struct drover_sample *sample)
+{
+	int ret;
+
+	mutex_lock(&session->lock);
+	if (session->state == DROVER_SESSION_STATE_DEAD || drover_vmref_dead(&session->vm))
+		ret = -ESRCH;
+	else if (session->state != DROVER_SESSION_STATE_STARTED)
+		ret = -EINVAL;
+	else
+		ret = drover_harvester_sample(&session->harvester, sample);
+	mutex_unlock(&session->lock);
+	return ret;
+}
+
 /* Undoes START. The bitmap stays. Return: 0, or -EINVAL (not started). */
 int drover_session_stop(struct drover_session *session)
 {

@@ -57,6 +57,7 @@ int drover_session_create(struct drover_session **ret_session,
 void drover_session_destroy(struct drover_session *session);
 int drover_session_start(struct drover_session *session, u32 *slots, struct drover_reason *why);
 int drover_session_harvest(struct drover_session *session, struct drover_harvest *result);
+int drover_session_sample(struct drover_session *session, struct drover_sample *sample);
 int drover_session_stop(struct drover_session *session);
 __poll_t drover_session_poll(struct drover_session *session, struct file *file, poll_table *table);
 

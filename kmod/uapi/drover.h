@@ -46,6 +46,7 @@
 #define DROVER_REASON_MAX	160	/* with the final NUL */
 #define DROVER_RAM_FILES_MAX	16
 #define DROVER_TAKE_PAGES_MAX	512	/* pages of one TAKE or SEND: 2 MiB */
+#define DROVER_SAMPLE_ONE_IN_MAX 4096
 
 /* Debug: do not look for writes by the VMM. A migration made so is wrong. */
 #define DROVER_SESSION_NO_VMM_WRITES	(1U << 0)
@@ -120,6 +121,29 @@ struct drover_harvest {
 };
 
 /**
+ * struct drover_sample - DROVER_IOC_SAMPLE, on a started session
+ * @flags:	0
+ * @one_in:	look at one page in so many, 1 to DROVER_SAMPLE_ONE_IN_MAX
+ * @seed:	chooses which pages
+ * @sampled_pages: out: pages that the last SAMPLE chose; 0 if this is the first
+ * @written_pages: out: those of them that the guest has written since then
+ * @ns:		out: time that the call took
+ *
+ * Estimates how fast a guest writes, and how much, without trapping more than a
+ * fraction of its pages: the guest faults once for each chosen page that it writes.
+ * Pages are chosen 64 neighbours at a time. The next HARVEST takes every page
+ * as written. Errors: EAGAIN (the slots have changed: STOP and START), ESRCH, EINVAL.
+ */
+struct drover_sample {
+	__u32 flags;
+	__u32 one_in;
+	__aligned_u64 seed;
+	__aligned_u64 sampled_pages;
+	__aligned_u64 written_pages;
+	__aligned_u64 ns;
+};
+
+/**
  * struct drover_take - DROVER_IOC_TAKE, on a session
  * @first:	first page, a multiple of 64
  * @count:	pages, 1 to DROVER_TAKE_PAGES_MAX; the range must lie in the RAM
@@ -169,6 +193,7 @@ struct drover_send {
 #define DROVER_IOC_TAKE			_IOWR(DROVER_IOC_MAGIC, 0x12, struct drover_take)
 #define DROVER_IOC_SEND			_IOWR(DROVER_IOC_MAGIC, 0x13, struct drover_send)
 #define DROVER_IOC_STOP			_IO(DROVER_IOC_MAGIC, 0x14)
+#define DROVER_IOC_SAMPLE		_IOWR(DROVER_IOC_MAGIC, 0x15, struct drover_sample)
 
 /*
  * Generic netlink
