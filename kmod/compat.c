@@ -45,6 +45,18 @@ bool drover_kvm_has_private_memory(struct kvm *kvm)
 #endif
 }
 
+/*
+ * Has the guest accessed the page since the last call? KVM answers its own notifier alone, so the
+ * VMM's mapping and its accessed bit are left as they are, and no TLB is flushed.
+ */
+bool drover_kvm_clear_young(struct kvm *kvm, struct mm_struct *mm, unsigned long hva)
+{
+	struct mmu_notifier *notifier = &kvm->mmu_notifier;
+
+	return notifier->ops->clear_young &&
+	       notifier->ops->clear_young(notifier, mm, hva, hva + PAGE_SIZE);
+}
+
 /* A value that a slot keeps through changes of its flags, but not through re-creation. */
 const void *drover_kvm_slot_birthmark(const struct kvm_memory_slot *slot)
 {

@@ -21,6 +21,7 @@ struct vm_area_struct;
 unsigned int drover_kvm_as_count(struct kvm *kvm);
 bool drover_kvm_has_devices(struct kvm *kvm);
 bool drover_kvm_has_private_memory(struct kvm *kvm);
+bool drover_kvm_clear_young(struct kvm *kvm, struct mm_struct *mm, unsigned long hva);
 const void *drover_kvm_slot_birthmark(const struct kvm_memory_slot *slot);
 
 void drover_vma_forbid_writes(struct vm_area_struct *vma);

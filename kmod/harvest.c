@@ -206,12 +206,11 @@ static int sample(struct drover_vmref *vm, void __user *scratch, void *arg)
 
 	/* What is cleared now no harvest will find. */
 	h->first = true;
-	return drover_kvmlog_sample(&h->kvm, vm, scratch, &next, &s->sampled_pages,
-				    &s->written_pages);
+	return drover_kvmlog_sample(&h->kvm, vm, scratch, &next, s);
 }
 
 /**
- * drover_harvester_sample() - count the guest's writes to a part of its pages
+ * drover_harvester_sample() - count the guest's accesses to a part of its pages
  * @harvester:	started
  * @out:		in: which pages from now on; out: what became of those chosen before
  *

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "harvest_kvm.h"
 
 #define CHUNK_WORDS	(DROVER_SCRATCH_BITS_MAX / 64)
@@ -325,50 +326,63 @@ static u64 pages_of_word(const struct drover_slot *slot, u64 word)
 	return left < 64 ? GENMASK_ULL(left - 1, 0) : ~0ULL;
 }
 
-/* Counts in one chunk what the last sample chose, and write-protects what the next one has. */
+/* Counts what became of a word that the last sample chose. */
+static void count_word(const struct drover_kvmlog *log, struct drover_vmref *vm,
+		       const struct drover_slot *slot, u64 word, u64 bits,
+		       struct drover_sample *found)
+{
+	unsigned long hva = slot->hva + word * 64 * PAGE_SIZE;
+
+	/* The same pages appear in each address space: they are few in the others. */
+	found->written_pages += hweight64(bits);
+	if (slot->id >> 16)
+		return;
+	found->sampled_pages += hweight64(pages_of_word(slot, word));
+	found->looked_pages++;
+	found->accessed_pages += drover_kvm_clear_young(vm->kvm, vm->mm, hva);
+}
+
+/* One chunk: looks back at what was chosen, and write-protects what is chosen now. */
 static int sample_chunk(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
 			const struct drover_slot *slot, u64 first, u32 words,
-			const struct drover_kvmlog_choice *next, u64 *sampled, u64 *written)
+			const struct drover_kvmlog_choice *next, struct drover_sample *found)
 {
-	bool main_space = !(slot->id >> 16);
-	u32 low = 0, high = 0, n;
-	bool any = false;
+	u32 low = words, high = 0, n;
 
 	if (!copy_chunk(log, vm->kvm, slot, first, words, &low, &high))
 		memset(log->chunk, 0, words * sizeof(u64));
+	low = words;
 	for (n = 0; n < words; n++) {
-		u64 pages = pages_of_word(slot, first + n);
+		u64 word = first + n;
 
-		if (is_chosen(&log->chosen, first + n)) {
-			*sampled += main_space ? hweight64(pages) : 0;
-			*written += hweight64(log->chunk[n] & pages);
-		}
-		log->chunk[n] = is_chosen(next, first + n) ? pages : 0;
-		if (!log->chunk[n])
+		if (is_chosen(&log->chosen, word))
+			count_word(log, vm, slot, word, log->chunk[n] & pages_of_word(slot, word),
+				   found);
+		log->chunk[n] = 0;
+		if (!is_chosen(next, word))
 			continue;
-		if (!any)
-			low = n;
+		if (!is_chosen(&log->chosen, word))
+			drover_kvm_clear_young(vm->kvm, vm->mm, slot->hva + word * 64 * PAGE_SIZE);
+		log->chunk[n] = pages_of_word(slot, word);
+		low = min(low, n);
 		high = n;
-		any = true;
 	}
-	return any ? clear_chunk(log, vm, scratch, slot, first, low, high) : 0;
+	return low < words ? clear_chunk(log, vm, scratch, slot, first, low, high) : 0;
 }
 
 /**
- * drover_kvmlog_sample() - count the guest's writes to a part of its pages
+ * drover_kvmlog_sample() - count the guest's accesses to a part of its pages
  * @log:	started
  * @vm:	the VM, within drover_vmref_run()
  * @scratch: as drover_vmref_run() gives it
  * @next:	what is to be looked at from now on
- * @ret_sampled: out: pages chosen by the last call
- * @ret_written: out: those of them that were written since
+ * @found:	counters to be raised, of what the last call chose
  *
  * What it clears is lost to drover_kvmlog_collect(). Return: 0, -EAGAIN (the slots have changed
  * since the start), or KVM's errno.
  */
 int drover_kvmlog_sample(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
-			 const struct drover_kvmlog_choice *next, u64 *ret_sampled,
-			 u64 *ret_written)
+			 const struct drover_kvmlog_choice *next, struct drover_sample *found)
 {
 	unsigned int i;
 	int ret = 0;
@@ -379,8 +393,7 @@ int drover_kvmlog_sample(struct drover_kvmlog *log, struct drover_vmref *vm, voi
 
 		for (first = 0; !ret && first < words; first += CHUNK_WORDS) {
 			ret = sample_chunk(log, vm, scratch, slot, first,
-					   min_t(u64, CHUNK_WORDS, words - first), next,
-					   ret_sampled, ret_written);
+					   min_t(u64, CHUNK_WORDS, words - first), next, found);
 			cond_resched();
 		}
 	}

@@ -7,6 +7,7 @@
 
 #include "bitmap.h"
 #include "memslot.h"
+#include "uapi/drover.h"
 
 /* Which words of a log, 64 pages each, a sample looks at. */
 struct drover_kvmlog_choice {
@@ -34,7 +35,6 @@ int drover_kvmlog_collect(struct drover_kvmlog *log, struct drover_vmref *vm, vo
 			  const struct drover_maps *maps, struct drover_bitmap *bitmap,
 			  struct drover_kvmlog_found *found);
 int drover_kvmlog_sample(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
-			 const struct drover_kvmlog_choice *next, u64 *ret_sampled,
-			 u64 *ret_written);
+			 const struct drover_kvmlog_choice *next, struct drover_sample *found);
 
 #endif /* DROVER_HARVEST_KVM_H */

@@ -61,6 +61,8 @@ static int ioctl_sample(struct drover_session *session, void __user *arg)
 		return -EINVAL;
 	sample.sampled_pages = 0;
 	sample.written_pages = 0;
+	sample.looked_pages = 0;
+	sample.accessed_pages = 0;
 	ret = drover_session_sample(session, &sample);
 	if (ret)
 		return ret;

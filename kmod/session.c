@@ -312,7 +312,7 @@ int drover_session_harvest(struct drover_session *session, struct drover_harvest
 }
 
 /**
- * drover_session_sample() - count the guest's writes to a part of its pages
+ * drover_session_sample() - count the guest's accesses to a part of its pages
  * @session: the session
  * @sample:	as in drover_harvester_sample()
  *

@@ -127,6 +127,8 @@ struct drover_harvest {
  * @seed:	chooses which pages
  * @sampled_pages: out: pages that the last SAMPLE chose; 0 if this is the first
  * @written_pages: out: those of them that the guest has written since then
+ * @looked_pages: out: one of each 64 neighbours chosen
+ * @accessed_pages: out: those of these that the guest has read or written since then
  * @ns:		out: time that the call took
  *
  * Estimates how fast a guest writes, and how much, without trapping more than a
@@ -140,6 +142,8 @@ struct drover_sample {
 	__aligned_u64 seed;
 	__aligned_u64 sampled_pages;
 	__aligned_u64 written_pages;
+	__aligned_u64 looked_pages;
+	__aligned_u64 accessed_pages;
 	__aligned_u64 ns;
 };
 

@@ -39,9 +39,13 @@ TEST(a_sample_of_all_counts_every_written_page_once)
 	}
 	NEED(!sample(session, 1, 0, &s));
 	CHECK(s.sampled_pages == LOW_PAGES + VM_PAGES - HIGH_PAGE);
+	/* Of each 64 pages of a slot the first is looked at: here 0 and 64 of one, 195 of the other. */
+	CHECK(s.looked_pages == 3 + 61, "%llu pages", (unsigned long long)s.looked_pages);
+	CHECK(s.accessed_pages >= 3 && s.accessed_pages <= 4, "%llu accessed",
+	      (unsigned long long)s.accessed_pages);
 	CHECK(s.written_pages == 9, "%llu pages", (unsigned long long)s.written_pages);
 	NEED(!sample(session, 1, 0, &s));
-	CHECK(!s.written_pages, "nothing was written since");
+	CHECK(!s.written_pages && !s.accessed_pages, "nothing was written since");
 }
 
 TEST(a_part_of_the_pages_stands_for_all)
