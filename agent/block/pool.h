@@ -3,6 +3,8 @@
 #ifndef DROVER_BLOCK_POOL_H
 #define DROVER_BLOCK_POOL_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 #include "core/model.h"
 
@@ -12,7 +14,12 @@ const struct drover_pool_conf *drover_pool_find(const struct drover_conf *conf, 
 /** drover_pool_of() - the pool whose directory holds @path, or NULL */
 const struct drover_pool_conf *drover_pool_of(const struct drover_conf *conf, const char *path);
 
-/** drover_pool_space() - bytes in all and free for us, now */
+/**
+ * drover_pool_space() - bytes in all and free for us, now
+ *
+ * What a file system keeps for root counts as neither. Errors: -ENOTDIR when the directory is not
+ * there, or is a mount point (by the configuration or by fstab(5)) with nothing mounted.
+ */
 int drover_pool_space(const struct drover_pool_conf *pool, uint64_t *ret_size, uint64_t *ret_free,
 		      struct drover_err *err);
 
@@ -41,7 +48,11 @@ struct drover_pool_speed {
 	uint64_t latency_us, read_rate, write_rate, time_us;
 };
 
-/** drover_pool_measure() - takes about a second and a little space; blocking */
+/**
+ * drover_pool_measure() - takes about a second, and for that time 8 MiB; blocking
+ *
+ * Errors: those of drover_pool_check(), also when less than 32 MiB are free.
+ */
 int drover_pool_measure(const struct drover_pool_conf *pool, struct drover_pool_speed *ret_speed,
 			struct drover_err *err);
 

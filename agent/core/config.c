@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* drover.conf. */
+/* drover.conf: its sections, and the keys of most. Those of pools: poolkeys.c. */
 #include "core/config.h"
 
 #include <ctype.h>
@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "core/ini.h"
+#include "core/poolkeys.h"
 #include "wire.h"
 
 #define CONFIG_MAX (1U << 20)
@@ -36,12 +37,12 @@ const struct drover_peer_conf *drover_config_find_peer(const struct drover_conf 
 	return NULL;
 }
 
-enum section { NO_SECTION, HOST, MIGRATION, PEER };
+enum section { NO_SECTION, HOST, MIGRATION, PEER, POOL, STORAGE };
 
 struct reader {
 	struct drover_conf *conf;
 	enum section section;
-	bool had_host, had_migration;
+	bool had_host, had_migration, had_storage;
 };
 
 /* Keys that are strings or paths, and keys that are numbers, with where they go. */
@@ -104,6 +105,10 @@ static int on_section(void *data, const char *kind, const char *name, struct dro
 
 	if (!strcmp(kind, "peer"))
 		return begin_peer(r, name, err);
+	if (!strcmp(kind, "pool")) {
+		r->section = POOL;
+		return drover_poolkeys_begin(r->conf, name, err);
+	}
 	if (!strcmp(kind, "host") && !*name) {
 		r->section = HOST;
 		return once(&r->had_host, kind, err);
@@ -111,6 +116,10 @@ static int on_section(void *data, const char *kind, const char *name, struct dro
 	if (!strcmp(kind, "migration") && !*name) {
 		r->section = MIGRATION;
 		return once(&r->had_migration, kind, err);
+	}
+	if (!strcmp(kind, "storage") && !*name) {
+		r->section = STORAGE;
+		return once(&r->had_storage, kind, err);
 	}
 	return drover_err_set(err, EINVAL, "unknown section [%s%s%s]", kind, *name ? " " : "", name);
 }
@@ -180,6 +189,10 @@ static int on_key(void *data, const char *key, const char *value, struct drover_
 		return host_key(r, key, value, err);
 	case MIGRATION:
 		return migration_key(r, key, value, err);
+	case POOL:
+		return drover_poolkeys_pool(r->conf, key, value, err);
+	case STORAGE:
+		return drover_poolkeys_storage(r->conf, key, value, err);
 	case NO_SECTION:
 		break;
 	}
@@ -191,6 +204,8 @@ static int on_end(void *data, struct drover_err *err)
 	struct reader *r = data;
 	const struct drover_peer_conf *peer;
 
+	if (r->section == POOL)
+		return drover_poolkeys_end(r->conf, err);
 	if (r->section != PEER)
 		return 0;
 	peer = &r->conf->peers[r->conf->peer_count - 1];
@@ -214,6 +229,9 @@ static void set_defaults(struct drover_conf *conf)
 		.downtime_limit_ms = 300,
 		.bandwidth_mib = 0,
 		.max_rounds = 30,
+		.pool_threshold = 80,
+		.pool_interval_s = 300,
+		.storage_grace_s = 120,
 	};
 	gethostname(conf->host, sizeof(conf->host) - 1);
 	conf->host[strcspn(conf->host, ".")] = '\0';

@@ -7,6 +7,7 @@
 #ifndef DROVER_CORE_INI_H
 #define DROVER_CORE_INI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,5 +54,8 @@ int drover_ini_path(const char *value, char *buf, size_t size, struct drover_err
 
 /** drover_ini_word() - @value must be one of the NULL-terminated @words; returns its index */
 int drover_ini_word(const char *value, const char *const *words, struct drover_err *err);
+
+/** drover_ini_yes_no() - "yes" or "no" */
+int drover_ini_yes_no(const char *value, bool *ret, struct drover_err *err);
 
 #endif

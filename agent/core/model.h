@@ -67,12 +67,14 @@ struct drover_peer_conf {
  * struct drover_pool_conf - a directory of disk images
  * @id: pools of the same id on several hosts are one store; "" for one of this host alone
  * @format: of new images, raw or qcow2
+ * @mounted: the directory is a mount point, and must not be used while nothing is mounted there
  */
 struct drover_pool_conf {
 	char name[DROVER_NAME_LEN];
 	char path[DROVER_FIELD_LEN];
 	char id[DROVER_NAME_LEN];
 	char format[16];
+	bool mounted;
 };
 
 /* How much Drover does by itself. */
@@ -90,6 +92,7 @@ enum drover_automation {
  * @delete_old: delete an old image once the new one is proven, without being asked each time
  * @pool_threshold: percent of a pool's space from which balancing relieves it
  * @pool_automation: of balancing the pools
+ * @pool_interval_s: how often balancing looks at them by itself
  * @storage_grace_s: how long disks in flight wait for a link that was cut
  */
 struct drover_conf {
@@ -111,6 +114,7 @@ struct drover_conf {
 	bool delete_old;
 	uint32_t pool_threshold;
 	enum drover_automation pool_automation;
+	uint32_t pool_interval_s;
 	uint32_t storage_grace_s;
 	uint32_t pool_count;
 	struct drover_pool_conf pools[DROVER_POOLS_MAX];

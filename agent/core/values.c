@@ -53,3 +53,14 @@ int drover_ini_word(const char *value, const char *const *words, struct drover_e
 	}
 	return drover_err_set(err, EINVAL, "\"%s\" is none of %s", value, list);
 }
+
+int drover_ini_yes_no(const char *value, bool *ret, struct drover_err *err)
+{
+	static const char *const words[] = { "no", "yes", NULL };
+	int i = drover_ini_word(value, words, err);
+
+	if (i < 0)
+		return i;
+	*ret = i;
+	return 0;
+}

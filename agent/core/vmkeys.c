@@ -19,7 +19,6 @@ static const char *const formats[] = { "raw", "qcow2", NULL };
 static const char *const caches[] = { "none", "writeback", "writethrough", NULL };
 static const char *const aios[] = { "native", "threads", "io_uring", NULL };
 static const char *const consoles[] = { "log", "socket", NULL };
-static const char *const booleans[] = { "no", "yes", NULL };
 
 static int set_word(const char *value, const char *const *words, char *buf, size_t size,
 		    struct drover_err *err)
@@ -99,8 +98,6 @@ static int set_disk_path(struct drover_disk_def *disk, const char *value, struct
 int drover_vmkeys_disk(struct drover_disk_def *disk, const char *key, const char *value,
 		       struct drover_err *err)
 {
-	int i;
-
 	if (!strcmp(key, "path"))
 		return set_disk_path(disk, value, err);
 	if (!strcmp(key, "format"))
@@ -109,13 +106,9 @@ int drover_vmkeys_disk(struct drover_disk_def *disk, const char *key, const char
 		return set_word(value, caches, disk->cache, sizeof(disk->cache), err);
 	if (!strcmp(key, "aio"))
 		return set_word(value, aios, disk->aio, sizeof(disk->aio), err);
-	if (strcmp(key, "readonly"))
-		return drover_err_set(err, EINVAL, "unknown key \"%s\" in [disk %s]", key, disk->name);
-	i = drover_ini_word(value, booleans, err);
-	if (i < 0)
-		return i;
-	disk->readonly = i;
-	return 0;
+	if (!strcmp(key, "readonly"))
+		return drover_ini_yes_no(value, &disk->readonly, err);
+	return drover_err_set(err, EINVAL, "unknown key \"%s\" in [disk %s]", key, disk->name);
 }
 
 /* Six pairs of hex digits, and no group address (the lowest bit of the first byte). */
