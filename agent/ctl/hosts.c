@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "core/config.h"
 #include "ctl/agent.h"
 #include "ctl/reply.h"
@@ -80,7 +81,7 @@ static void survey(struct drover_agent *agent, uint64_t id, const char *only)
 		s->request = id;
 		s->vms = drover_entry_count(agent);
 		snprintf(s->only, sizeof(s->only), "%s", only);
-		r = drover_migration_thread(run_survey, s, &err);
+		r = drover_thread_detached(run_survey, s, &err);
 	} else {
 		drover_err_set(&err, ENOMEM, "out of memory");
 	}

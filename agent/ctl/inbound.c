@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "core/clock.h"
 #include "ctl/agent.h"
 #include "migrate/target.h"
@@ -217,7 +218,7 @@ static void serve(struct drover_agent *agent, int fd)
 	}
 	c->agent = agent;
 	c->fd = fd;
-	if (drover_migration_thread(run_connection, c, NULL) < 0) {
+	if (drover_thread_detached(run_connection, c, NULL) < 0) {
 		atomic_fetch_sub(&connections, 1);
 		close(fd);
 		free(c);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "core/clock.h"
 #include "core/config.h"
 #include "ctl/agent.h"
@@ -108,7 +109,7 @@ void drover_vms_start(struct drover_agent *agent, uint64_t id, const Drover__Con
 		s->request = id;
 		s->force = request->vm_start->force;
 		snprintf(s->name, sizeof(s->name), "%s", request->vm_start->name);
-		r = drover_migration_thread(run_start, s, &err);
+		r = drover_thread_detached(run_start, s, &err);
 	}
 	if (r < 0) {
 		if (e)

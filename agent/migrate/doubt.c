@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "core/clock.h"
 #include "core/config.h"
 #include "migrate/record.h"
@@ -207,7 +208,7 @@ int drover_source_adopt(const struct drover_migrate_env *env, struct drover_vm *
 	a->m = drover_migration_get(m);
 	a->vm = vm;
 	snprintf(a->name, sizeof(a->name), "%s", vm_name);
-	r = drover_migration_thread(run_adopted, a, err);
+	r = drover_thread_detached(run_adopted, a, err);
 	if (r < 0) {
 		drover_migration_put(m);
 		drover_migration_put(m);

@@ -195,16 +195,3 @@ int drover_migration_resolve(struct drover_migration *m, enum drover_verdict ver
 	pthread_cond_broadcast(&m->wake);
 	return 0;
 }
-
-int drover_migration_thread(void *(*fn)(void *), void *data, struct drover_err *err)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&thread, &attr, fn, data);
-	pthread_attr_destroy(&attr);
-	return r ? drover_err_set(err, r, "cannot start a thread: %s", strerror(r)) : 0;
-}

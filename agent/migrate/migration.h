@@ -125,7 +125,4 @@ void drover_migration_attach(struct drover_migration *m, struct drover_peer *con
 int drover_migration_resolve(struct drover_migration *m, enum drover_verdict verdict,
 			     struct drover_err *err);
 
-/** drover_migration_thread() - run @fn(@data) in a detached thread */
-int drover_migration_thread(void *(*fn)(void *), void *data, struct drover_err *err);
-
 #endif

@@ -24,6 +24,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/meminfo.h"
+#include "base/thread.h"
 
 /* Each test has a folder of its own. */
 struct place {
@@ -409,6 +410,22 @@ static void meminfo_knows_its_keys(void **state)
 	assert_string_equal(err.text, "/proc/meminfo has no MemTot");
 }
 
+static void *note_thread(void *data)
+{
+	__atomic_store_n((int *)data, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void threads_run(void **state)
+{
+	int ran = 0;
+
+	assert_int_equal(drover_thread_detached(note_thread, &ran, NULL), 0);
+	for (int i = 0; i < 500 && !__atomic_load_n(&ran, __ATOMIC_ACQUIRE); i++)
+		usleep(10000);
+	assert_int_equal(ran, 1);
+}
+
 int main(void)
 {
 #define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -432,6 +449,7 @@ int main(void)
 		cmocka_unit_test(paths_are_never_cut),
 		cmocka_unit_test(log_names_its_subject),
 		cmocka_unit_test(meminfo_knows_its_keys),
+		cmocka_unit_test(threads_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,22 +326,6 @@ static void figures_outlive_the_streams(void **state)
 	drover_migration_put(m);
 }
 
-static void *note_thread(void *data)
-{
-	__atomic_store_n((int *)data, 1, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void threads_run(void **state)
-{
-	int ran = 0;
-
-	assert_int_equal(drover_migration_thread(note_thread, &ran, NULL), 0);
-	for (int i = 0; i < 500 && !__atomic_load_n(&ran, __ATOMIC_ACQUIRE); i++)
-		usleep(10000);
-	assert_int_equal(ran, 1);
-}
-
 static void quiet(enum drover_log_level level, const struct drover_log_subject *subject,
 		  const char *text)
 {
@@ -365,7 +349,6 @@ int main(void)
 		cmocka_unit_test(words_wake_the_thread),
 		cmocka_unit_test(cancel_interrupts_what_is_attached),
 		cmocka_unit_test(figures_outlive_the_streams),
-		cmocka_unit_test(threads_run),
 	};
 
 	drover_log_set_sink(quiet, DROVER_LOG_ERROR);
