@@ -15,6 +15,9 @@
 
 #define DROVER_MIGRATIONS_KEPT 200
 
+struct drover_disk_move;
+struct drover_disk_move_options;
+
 /* What the control thread does with a VM. */
 enum drover_entry_state {
 	DROVER_ENTRY_STARTING,	/* being launched, or its name kept for one that arrives */
@@ -142,6 +145,22 @@ int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const
 /** drover_elsewhere_host() - ask a peer about itself; never NULL but when out of memory */
 Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
 					const struct drover_peer_conf *peer);
+
+/* --- storage.c: disks that change their pool; control thread only --- */
+
+/**
+ * drover_storage_begin() - begin to move one disk of a VM that runs here, or is stopped here
+ * @ret_move: out: a reference, for drover_disk_move_put(); its info tells the rest
+ *
+ * Errors: those of drover_disk_move_start(); -ENOENT (no such VM here), -EBUSY (the VM or the
+ * disk is at something else). Nothing is touched then.
+ */
+int drover_storage_begin(struct drover_agent *agent, const char *vm, const char *disk,
+			 const struct drover_disk_move_options *options,
+			 struct drover_disk_move **ret_move, struct drover_err *err);
+
+/** drover_storage_moves() - is this disk of the VM being moved? */
+bool drover_storage_moves(struct drover_agent *agent, const char *vm, const char *disk);
 
 /* --- inbound.c: connections from peers --- */
 
