@@ -98,6 +98,15 @@ san_is_shared()
 		same "$word" "$(lab exec host2 -- dd if=/dev/san bs=4096 skip=7 count=1 iflag=direct status=none | tr -d ' ')"
 }
 
+# At 8 MiB a second; the limit lets a burst pass first.
+slow_is_slow()
+{
+	local start=$EPOCHREALTIME ms
+	lab exec host1 -- dd if=/dev/zero of=/dev/slow bs=1M count=32 oflag=direct status=none || return
+	ms=$(((${EPOCHREALTIME/./} - ${start/./}) / 1000))
+	((ms >= 2500)) || same 'at least 2500 ms' "$ms ms"
+}
+
 survives_power_off()
 {
 	lab exec host2 -- sh -c 'echo kept >/var/lib/drover/note; echo lost >/var/note'
@@ -141,7 +150,7 @@ interrupted_up()
 }
 
 [ "$(id -u)" -eq 0 ] || skip_all 'the lab wants root'
-check 'two hosts come up' lab up -n 2
+check 'two hosts come up' lab up -n 2 --slow 8
 [ $failed -eq 0 ] || { echo 'Bail out! no lab, no test'; exit 1; }
 netns=$(lab nsexec ip netns identify)
 mapfile -t pids < <(ip netns pids "$netns")
@@ -162,6 +171,7 @@ check 'orphans are reaped' same '' "$(lab exec host1 -- sh -c '(sleep 0.1 &); sl
 check 'changes in the checkout are seen at once' checkout_is_fresh
 check 'what one host writes to the SAN the other reads' san_is_shared
 check 'the local disk takes O_DIRECT' lab exec host1 -- dd if=/dev/zero of=/dev/local bs=4096 count=1 oflag=direct status=none
+check 'the slow disk is slow' slow_is_slow
 check "a host's own disk survives power-off" survives_power_off
 check 'a panic is reported with the console' panic_is_reported
 check 'a pulled plug is reported' crash_is_reported

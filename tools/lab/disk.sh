@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The disks: one of its own and one for scratch a host, and the SAN, a disk that
-# all hosts share. They are sparse and new with every `lab up`.
+# The disks: of each host one of its own and two for scratch, one of them slow, and
+# the SAN, a disk that all hosts share. They are sparse and new with every `lab up`.
 
 HOST_DISK_SIZE=4G
-LOCAL_DISK_SIZE=1G
+LOCAL_DISK_SIZE=12G
+SLOW_DISK_SIZE=12G
 SAN_DISK_SIZE=2G
 
 disk_new()
@@ -20,6 +21,7 @@ disk_create()
 	disk_new "$LAB/san.img" $SAN_DISK_SIZE
 	for ((n = 1; n <= $1; n++)); do
 		disk_new "$LAB/host$n-local.img" $LOCAL_DISK_SIZE
+		disk_new "$LAB/host$n-slow.img" $SLOW_DISK_SIZE
 		disk_new "$LAB/host$n.img" $HOST_DISK_SIZE
 		mkfs.ext4 -q -L "host$n" -i 65536 -J size=16 \
 			-E lazy_itable_init=0,lazy_journal_init=0 "$LAB/host$n.img"

@@ -3,7 +3,8 @@
 # One virtual host: its QEMU, whether it runs, how it ended.
 
 # host_command N: sets COMMAND to the QEMU that is host N, to be run in $LAB. A
-# kernel that finds a bug in itself panics, so that nobody tests on with it.
+# kernel that finds a bug in itself panics, so that nobody tests on with it. The slow
+# disk drops nothing that is discarded: QEMU's limit would take it for writing.
 host_command()
 {
 	local n=$1 share=security_model=none,multidevs=remap
@@ -22,6 +23,9 @@ host_command()
 		-device "virtio-blk-pci,drive=own,serial=own"
 		-blockdev "raw,node-name=local,discard=unmap,file.driver=file,file.filename=host$n-local.img"
 		-device "virtio-blk-pci,drive=local,serial=local"
+		-object "throttle-group,id=slow,x-bps-total=$((SLOW * 1048576))"
+		-blockdev "throttle,node-name=slow,throttle-group=slow,file.driver=raw,file.file.driver=file,file.file.filename=host$n-slow.img"
+		-device "virtio-blk-pci,drive=slow,serial=slow"
 		-blockdev "nbd,node-name=san,export=san,server.type=inet,server.host=$SAN_ADDRESS,server.port=$SAN_PORT,cache.direct=on"
 		-device "virtio-blk-pci,drive=san,serial=san,share-rw=on")
 }

@@ -13,7 +13,7 @@ lab_load()
 
 lab_save()
 {
-	declare -p HOSTS MEMORY SMP RELEASE KERNEL_IMAGE | sed 's/^declare --/declare -g/' >"$LAB/lab.conf"
+	declare -p HOSTS MEMORY SMP SLOW RELEASE KERNEL_IMAGE | sed 's/^declare --/declare -g/' >"$LAB/lab.conf"
 }
 
 # lab_host hostN: sets N, and ends with a sentence if there is no such host.
@@ -26,22 +26,24 @@ lab_host()
 
 lab_options()
 {
-	HOSTS=2 MEMORY=3072 SMP=1 RELEASE=
+	HOSTS=2 MEMORY=3072 SMP=1 SLOW=16 RELEASE=
 	while [ $# -gt 0 ]; do
 		case $1 in
-		-n | --kernel | --memory | --smp) [ $# -ge 2 ] || die "$1 wants a value" ;;
+		-n | --kernel | --memory | --smp | --slow) [ $# -ge 2 ] || die "$1 wants a value" ;;
 		esac
 		case $1 in
 		-n) HOSTS=$2 ;;
 		--kernel) RELEASE=$2 ;;
 		--memory) MEMORY=$2 ;;
 		--smp) SMP=$2 ;;
+		--slow) SLOW=$2 ;;
 		*) die "lab up does not know '$1'" ;;
 		esac
 		shift 2
 	done
 	[[ $HOSTS =~ ^[1-8]$ ]] || die "-n takes 1 to 8 virtual hosts"
-	[[ $MEMORY =~ ^[1-9][0-9]+$ && $SMP =~ ^[1-9][0-9]*$ ]] || die "--memory (MiB) and --smp take a number"
+	[[ $MEMORY =~ ^[1-9][0-9]+$ && $SMP =~ ^[1-9][0-9]*$ && $SLOW =~ ^[1-9][0-9]*$ ]] ||
+		die "--memory (MiB), --smp and --slow (MiB a second) take a number"
 }
 
 # lab_claim: from here on we are the one who starts a lab in this directory, and
