@@ -9,7 +9,7 @@
 /**
  * struct drover_image - what qemu-img tells of an image
  * @size: bytes as a guest sees it
- * @used: bytes that it takes on its store
+ * @used: bytes that it takes on its store; of a block device or an nbd export all of them
  * @backing: path of its backing file, or ""
  */
 struct drover_image {
@@ -28,16 +28,26 @@ int drover_image_look(const char *path, const char *format, struct drover_image 
 		      struct drover_err *err);
 
 /**
- * drover_image_create() - make an empty, sparse image that only root and @user can use
+ * drover_image_measure() - how many bytes a copy that holds what a guest sees would take at most
+ * @to_format: of the copy
+ */
+int drover_image_measure(const char *path, const char *format, const char *to_format,
+			 uint64_t *ret_bytes, struct drover_err *err);
+
+/**
+ * drover_image_create() - make an empty, sparse image that only root can open
  * @backing: backing file, or NULL
  *
- * Errors: -EEXIST when something is there already: it is not touched.
+ * It is there after a power loss. Errors: -EEXIST when something is there already: it is not
+ * touched.
  */
 int drover_image_create(const char *path, const char *format, uint64_t size, const char *backing,
 			const char *backing_format, struct drover_err *err);
 
 /**
  * drover_image_copy() - copy an image that no VM uses; sparse stays sparse; synced when it returns
+ * @to: as drover_image_create() made it; where it has a backing file, @from must have the same,
+ *	and what lies there is not copied
  * @bandwidth: bytes per second, 0 for no limit
  *
  * @progress is called with bytes done and in all; not 0 ends the copy with -ECANCELED. What was
@@ -57,7 +67,11 @@ int drover_image_copy(const char *from, const char *from_format, const char *to,
 int drover_image_compare(const char *a, const char *a_format, const char *b, const char *b_format,
 			 uint64_t *ret_verified, uint64_t *ret_mismatched, struct drover_err *err);
 
-/** drover_image_remove() - delete it, surely, also after a power loss; that it is gone is no error */
+/**
+ * drover_image_remove() - delete it, surely, also after a power loss; that it is gone is no error
+ *
+ * Errors: -EINVAL where it is no file.
+ */
 int drover_image_remove(const char *path, struct drover_err *err);
 
 #endif

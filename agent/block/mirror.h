@@ -17,10 +17,16 @@ enum drover_mirror_state {
 	DROVER_MIRROR_CONCLUDED,
 };
 
+/**
+ * struct drover_mirror - a mirror
+ * @job: its name, any that no other job of this QEMU has
+ * @vm_status: at the time of drover_mirror_hold()
+ */
 struct drover_mirror {
 	struct drover_qmp *qmp;
 	char job[DROVER_NODE_LEN];
 	struct drover_node source, target;
+	char vm_status[32];
 };
 
 /**
@@ -51,10 +57,13 @@ int drover_mirror_resume(struct drover_mirror *m, struct drover_err *err);
 /**
  * drover_mirror_hold() - make both sides the same and hold the guest's requests
  *
- * Ends in PENDING, with the old image still the one in use: write down what must survive,
- * then drover_mirror_switch() or drover_mirror_cancel(). Only when IN_STEP.
+ * Ends in PENDING, with the old image still the one in use and the new one flushed: write down
+ * what must survive, then drover_mirror_switch() or drover_mirror_cancel(). Only when IN_STEP.
+ * The VM must not be stopped in between; before is fine.
  */
 int drover_mirror_hold(struct drover_mirror *m, struct drover_err *err);
+
+/** drover_mirror_switch() - -EAGAIN: nothing was done, because the VM was stopped meanwhile */
 int drover_mirror_switch(struct drover_mirror *m, struct drover_err *err);
 
 /** drover_mirror_part() - IN_STEP: end it with the disk on its old image, both the same */

@@ -3,11 +3,13 @@
 #include "vm/qmp.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "core/clock.h"
 #include "vm/qmp_stream.h"
 
@@ -15,7 +17,9 @@
 #define GREETING_MS	  5000
 #define STATUS_TIMEOUT_MS 10000
 
+/* @lock: held for a whole call, so that its answer is not another one's. */
 struct drover_qmp {
+	pthread_mutex_t lock;
 	struct drover_qmp_stream stream;
 	json_int_t serial;
 	drover_qmp_event *event;
@@ -38,6 +42,7 @@ void drover_qmp_close(struct drover_qmp *qmp)
 	if (!qmp)
 		return;
 	drover_qmp_stream_close(&qmp->stream);
+	pthread_mutex_destroy(&qmp->lock);
 	free(qmp);
 }
 
@@ -132,9 +137,10 @@ static int await_answer(struct drover_qmp *qmp, const char *command, uint64_t de
 	return r;
 }
 
-int drover_qmp_call(struct drover_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
-		    json_t **ret_result, struct drover_err *err)
+int drover_qmp_call_fd(struct drover_qmp *qmp, const char *command, json_t *arguments, int fd,
+		       int timeout_ms, json_t **ret_result, struct drover_err *err)
 {
+	scope_lock(&qmp->lock);
 	uint64_t deadline = drover_clock_monotonic() + timeout_ms * 1000ULL;
 	json_t *message = json_pack("{ss sI}", "execute", command, "id", ++qmp->serial);
 	int r = message ? 0 : drover_err_set(err, ENOMEM, "out of memory");
@@ -143,9 +149,15 @@ int drover_qmp_call(struct drover_qmp *qmp, const char *command, json_t *argumen
 		json_object_set(message, "arguments", arguments);
 	json_decref(arguments);
 	if (r == 0)
-		r = drover_qmp_stream_send(&qmp->stream, message, deadline, err);
+		r = drover_qmp_stream_send(&qmp->stream, message, fd, deadline, err);
 	json_decref(message);
 	return r < 0 ? r : await_answer(qmp, command, deadline, ret_result, err);
+}
+
+int drover_qmp_call(struct drover_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
+		    json_t **ret_result, struct drover_err *err)
+{
+	return drover_qmp_call_fd(qmp, command, arguments, -1, timeout_ms, ret_result, err);
 }
 
 int drover_qmp_status(struct drover_qmp *qmp, char *buf, size_t size, struct drover_err *err)
@@ -190,6 +202,7 @@ int drover_qmp_connect(const char *path, int timeout_ms, struct drover_qmp **ret
 		free(qmp);
 		return r;
 	}
+	pthread_mutex_init(&qmp->lock, NULL);
 	r = negotiate(qmp, path, deadline + GREETING_MS * 1000ULL, err);
 	if (r < 0) {
 		drover_qmp_close(qmp);

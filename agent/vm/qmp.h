@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A QEMU monitor connection (QMP). Used by one thread at a time; calls block, at
- * most for the timeout given.
+ * A QEMU monitor connection (QMP). Calls block, at most for the timeout given; several
+ * threads may make them, one after the other. The rest is for one thread at a time.
  */
 #ifndef DROVER_VM_QMP_H
 #define DROVER_VM_QMP_H
@@ -38,6 +38,13 @@ void drover_qmp_set_event(struct drover_qmp *qmp, drover_qmp_event *event, void 
  */
 int drover_qmp_call(struct drover_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
 		    json_t **ret_result, struct drover_err *err);
+
+/**
+ * drover_qmp_call_fd() - the same, with a descriptor for QEMU ("add-fd")
+ * @fd: stays the caller's; QEMU gets a copy
+ */
+int drover_qmp_call_fd(struct drover_qmp *qmp, const char *command, json_t *arguments, int fd,
+		       int timeout_ms, json_t **ret_result, struct drover_err *err);
 
 /** drover_qmp_dispatch() - read what is there and hand on the events; -EPIPE when QEMU is gone */
 int drover_qmp_dispatch(struct drover_qmp *qmp, struct drover_err *err);

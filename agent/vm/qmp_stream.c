@@ -66,16 +66,40 @@ static int await(struct drover_qmp_stream *s, short events, uint64_t deadline,
 	}
 }
 
-static int send_text(struct drover_qmp_stream *s, const char *text, size_t len, uint64_t deadline,
-		     struct drover_err *err)
+/* One attempt; @fd, if there is one, goes with the first byte (unix(7), SCM_RIGHTS). */
+static ssize_t send_some(struct drover_qmp_stream *s, const char *text, size_t len, int fd)
+{
+	struct iovec part = { .iov_base = (char *)text, .iov_len = len };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *header;
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &fd, sizeof(int));
+	}
+	return sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int send_text(struct drover_qmp_stream *s, const char *text, size_t len, int fd,
+		     uint64_t deadline, struct drover_err *err)
 {
 	while (len) {
-		ssize_t n = send(s->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_some(s, text, len, fd);
 		int r = 0;
 
 		if (n > 0) {
 			text += n;
 			len -= n;
+			fd = -1;
 		} else if (errno == EAGAIN) {
 			r = await(s, POLLOUT, deadline, err);
 		} else if (errno != EINTR) {
@@ -88,8 +112,8 @@ static int send_text(struct drover_qmp_stream *s, const char *text, size_t len, 
 	return 0;
 }
 
-int drover_qmp_stream_send(struct drover_qmp_stream *s, const json_t *message, uint64_t deadline,
-			   struct drover_err *err)
+int drover_qmp_stream_send(struct drover_qmp_stream *s, const json_t *message, int fd,
+			   uint64_t deadline, struct drover_err *err)
 {
 	auto_free char *text = json_dumps(message, JSON_COMPACT);
 	size_t len = text ? strlen(text) : 0;
@@ -97,7 +121,7 @@ int drover_qmp_stream_send(struct drover_qmp_stream *s, const json_t *message, u
 	if (!text)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	text[len++] = '\n';	/* where the NUL stood */
-	return send_text(s, text, len, deadline, err);
+	return send_text(s, text, len, fd, deadline, err);
 }
 
 static int grow(struct drover_qmp_stream *s, struct drover_err *err)

@@ -30,9 +30,12 @@ int drover_qmp_stream_connect(struct drover_qmp_stream *s, const char *path, uin
 			      struct drover_err *err);
 void drover_qmp_stream_close(struct drover_qmp_stream *s);
 
-/** drover_qmp_stream_send() - send a message; the reference stays the caller's */
-int drover_qmp_stream_send(struct drover_qmp_stream *s, const json_t *message, uint64_t deadline,
-			   struct drover_err *err);
+/**
+ * drover_qmp_stream_send() - send a message; the reference stays the caller's
+ * @fd: a descriptor that goes with it, or -1; it stays the caller's too
+ */
+int drover_qmp_stream_send(struct drover_qmp_stream *s, const json_t *message, int fd,
+			   uint64_t deadline, struct drover_err *err);
 
 /** drover_qmp_stream_fill() - read what is there, once; -EAGAIN, without a text: nothing */
 int drover_qmp_stream_fill(struct drover_qmp_stream *s, struct drover_err *err);

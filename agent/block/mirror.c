@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * QEMU's mirror. It is never let end by itself: "auto-finalize" is off, so that it waits,
+ * with the guest's requests held, until what must survive is written down.
+ */
+#include "block/mirror.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "vm/qmp.h"
+
+#define QMP_TIMEOUT_MS	20000
+#define HOLD_TIMEOUT_US 60000000
+#define END_TIMEOUT_US	60000000
+
+static void nap(void)
+{
+	struct timespec t = { .tv_nsec = 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static int call_job(struct drover_mirror *m, const char *command, struct drover_err *err)
+{
+	return drover_qmp_call(m->qmp, command, json_pack("{ss}", "id", m->job), QMP_TIMEOUT_MS,
+			       NULL, err);
+}
+
+int drover_mirror_start(struct drover_mirror *m, bool top_only, uint64_t speed,
+			struct drover_err *err)
+{
+	json_t *arguments = json_pack(
+		"{ss ss ss ss ss ss ss sI sb sb}", "job-id", m->job, "device", m->source.name,
+		"target", m->target.name, "sync", top_only ? "top" : "full", "copy-mode",
+		"write-blocking", "on-source-error", "report", "on-target-error", "stop", "speed",
+		(json_int_t)speed, "auto-finalize", 0, "auto-dismiss", 0);
+
+	return drover_qmp_call(m->qmp, "blockdev-mirror", arguments, QMP_TIMEOUT_MS, NULL, err);
+}
+
+/* --- looking --- */
+
+/* The job's entry in the answer to @command, as a new reference; -ENOENT where there is none. */
+static int find_job(struct drover_mirror *m, const char *command, const char *key, json_t **ret_job,
+		    struct drover_err *err)
+{
+	json_t *list = NULL, *job;
+	size_t i;
+	int r = drover_qmp_call(m->qmp, command, NULL, QMP_TIMEOUT_MS, &list, err);
+
+	if (r < 0)
+		return r;
+	r = -ENOENT;
+	json_array_foreach(list, i, job)
+	{
+		const char *id = json_string_value(json_object_get(job, key));
+
+		if (!id || strcmp(id, m->job))
+			continue;
+		*ret_job = json_incref(job);
+		r = 0;
+		break;
+	}
+	json_decref(list);
+	return r < 0 ? drover_err_set(err, ENOENT, "QEMU has no job %s", m->job) : 0;
+}
+
+static const char *word(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static enum drover_mirror_state state_of(json_t *job)
+{
+	const char *status = word(job, "status");
+
+	if (!strcmp(status, "pending"))
+		return DROVER_MIRROR_PENDING;
+	if (!strcmp(status, "aborting"))
+		return DROVER_MIRROR_FAILED;
+	if (!strcmp(status, "concluded") || !strcmp(status, "null"))
+		return *word(job, "error") ? DROVER_MIRROR_FAILED : DROVER_MIRROR_CONCLUDED;
+	if (strcmp(word(job, "io-status"), "ok"))
+		return DROVER_MIRROR_INTERRUPTED;
+	return json_is_true(json_object_get(job, "ready")) ? DROVER_MIRROR_IN_STEP
+							   : DROVER_MIRROR_COPYING;
+}
+
+int drover_mirror_look(struct drover_mirror *m, struct drover_mirror_status *ret_status,
+		       struct drover_err *err)
+{
+	struct drover_mirror_status status = { 0 };
+	uint64_t len, offset;
+	json_t *job = NULL;
+	int r = find_job(m, "query-block-jobs", "device", &job, err);
+
+	if (r < 0)
+		return r;
+	len = json_integer_value(json_object_get(job, "len"));
+	offset = json_integer_value(json_object_get(job, "offset"));
+	status.state = state_of(job);
+	status.done = offset;
+	status.todo = len > offset ? len - offset : 0;
+	snprintf(status.error, sizeof(status.error), "%s", word(job, "error"));
+	if (status.state == DROVER_MIRROR_INTERRUPTED)
+		snprintf(status.error, sizeof(status.error), "%s",
+			 strcmp(word(job, "io-status"), "nospace")
+				 ? "a write to the new image failed"
+				 : "no space is left for the new image");
+	json_decref(job);
+	*ret_status = status;
+	return 0;
+}
+
+/* --- steering --- */
+
+int drover_mirror_speed(struct drover_mirror *m, uint64_t speed, struct drover_err *err)
+{
+	return drover_qmp_call(m->qmp, "block-job-set-speed",
+			       json_pack("{ss sI}", "device", m->job, "speed", (json_int_t)speed),
+			       QMP_TIMEOUT_MS, NULL, err);
+}
+
+int drover_mirror_resume(struct drover_mirror *m, struct drover_err *err)
+{
+	return drover_qmp_call(m->qmp, "block-job-resume", json_pack("{ss}", "device", m->job),
+			       QMP_TIMEOUT_MS, NULL, err);
+}
+
+/* --- the end --- */
+
+static int await(struct drover_mirror *m, enum drover_mirror_state wanted, uint64_t timeout_us,
+		 struct drover_err *err)
+{
+	uint64_t deadline = drover_clock_monotonic() + timeout_us;
+	struct drover_mirror_status status;
+
+	for (;;) {
+		int r = drover_mirror_look(m, &status, err);
+
+		if (r < 0)
+			return r;
+		if (status.state == wanted)
+			return 0;
+		if (status.state == DROVER_MIRROR_FAILED ||
+		    status.state == DROVER_MIRROR_INTERRUPTED ||
+		    status.state == DROVER_MIRROR_CONCLUDED)
+			return drover_err_set(err, EIO, "%s",
+					      *status.error ? status.error
+							    : "the mirror has ended");
+		if (drover_clock_monotonic() >= deadline)
+			return drover_err_set(err, ETIMEDOUT,
+					      "the mirror of QEMU does not come to its end");
+		nap();
+	}
+}
+
+/* The result that QEMU keeps of it; after this it has forgotten the job. */
+static int dismiss(struct drover_mirror *m, struct drover_err *err)
+{
+	json_t *job = NULL;
+	int r = find_job(m, "query-jobs", "id", &job, err);
+
+	if (r == 0 && *word(job, "error"))
+		r = drover_err_set(err, EIO, "QEMU ended the mirror: %s", word(job, "error"));
+	json_decref(job);
+	call_job(m, "job-dismiss", NULL);
+	return r;
+}
+
+static int await_end(struct drover_mirror *m, struct drover_err *err)
+{
+	uint64_t deadline = drover_clock_monotonic() + END_TIMEOUT_US;
+
+	for (;;) {
+		json_t *job = NULL;
+		bool ended;
+		int r = find_job(m, "query-jobs", "id", &job, err);
+
+		if (r < 0)
+			return r;
+		ended = !strcmp(word(job, "status"), "concluded");
+		json_decref(job);
+		if (ended)
+			return 0;
+		if (drover_clock_monotonic() >= deadline)
+			return drover_err_set(err, ETIMEDOUT, "the mirror of QEMU does not end");
+		nap();
+	}
+}
+
+int drover_mirror_hold(struct drover_mirror *m, struct drover_err *err)
+{
+	int r = drover_qmp_status(m->qmp, m->vm_status, sizeof(m->vm_status), err);
+
+	if (r == 0)
+		r = call_job(m, "job-complete", err);
+	return r < 0 ? r : await(m, DROVER_MIRROR_PENDING, HOLD_TIMEOUT_US, err);
+}
+
+/*
+ * A VM that was stopped while its requests were held has handed its virtio queues to the
+ * block layer; QEMU 7.2 then fails an assertion when the mirror is finalized
+ * (bdrv_co_write_req_prepare), and cancels it without harm.
+ */
+static int check_status(struct drover_mirror *m, struct drover_err *err)
+{
+	char now[sizeof(m->vm_status)];
+	int r = drover_qmp_status(m->qmp, now, sizeof(now), err);
+
+	if (r == 0 && strcmp(now, m->vm_status))
+		r = drover_err_set(err, EAGAIN, "the VM changed from %s to %s during the switch",
+				   m->vm_status, now);
+	return r;
+}
+
+int drover_mirror_switch(struct drover_mirror *m, struct drover_err *err)
+{
+	int r = check_status(m, err);
+
+	if (r == 0)
+		r = call_job(m, "job-finalize", err);
+	if (r == 0)
+		r = await_end(m, err);
+	return r < 0 ? r : dismiss(m, err);
+}
+
+int drover_mirror_part(struct drover_mirror *m, struct drover_err *err)
+{
+	int r = drover_qmp_call(m->qmp, "block-job-cancel",
+				json_pack("{ss sb}", "device", m->job, "force", 0), QMP_TIMEOUT_MS,
+				NULL, err);
+
+	if (r == 0)
+		r = await(m, DROVER_MIRROR_PENDING, HOLD_TIMEOUT_US, err);
+	if (r == 0)
+		r = call_job(m, "job-finalize", err);
+	if (r == 0)
+		r = await_end(m, err);
+	return r < 0 ? r : dismiss(m, err);
+}
+
+int drover_mirror_cancel(struct drover_mirror *m, struct drover_err *err)
+{
+	json_t *job = NULL;
+	int r = find_job(m, "query-jobs", "id", &job, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	json_decref(job);
+	/* One that has just ended cannot be cancelled. */
+	call_job(m, "job-cancel", NULL);
+	r = await_end(m, err);
+	if (r == 0)
+		call_job(m, "job-dismiss", NULL);
+	return r == -ENOENT ? 0 : r;
+}
