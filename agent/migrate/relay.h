@@ -12,14 +12,6 @@
 #define DROVER_RELAY_TIMEOUT_MS 20000
 
 /**
- * drover_relay_listen() - make a unix socket that the VM's QEMU can connect to
- * @path: its name; replaced if there, owned like its directory
- *
- * Returns the listening socket.
- */
-int drover_relay_listen(const char *path, struct drover_err *err);
-
-/**
  * drover_relay_send() - accept QEMU and carry its bytes to @peer until it closes
  *
  * shutdown(2) of the listener, from another thread, ends it with -ECANCELED.

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/unix.h"
 #include "core/clock.h"
 #include "migrate/relay.h"
 #include "migrate/verify.h"
@@ -106,7 +107,7 @@ int drover_switchover_ready(struct drover_source *s, struct drover_err *err)
 
 	if (r < 0)
 		return r;
-	s->listener = drover_relay_listen(path, err);
+	s->listener = drover_unix_listen(path, err);
 	if (s->listener < 0)
 		return s->listener;
 	r = drover_peer_send(s->control, DROVER_FRAME_DEVICE_STATE_BEGIN, &begin.base, 0, err);

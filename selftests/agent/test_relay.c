@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/unix.h"
 #include "loop.h"
 #include "migrate/relay.h"
 
@@ -140,7 +141,7 @@ static void relay(size_t len)
 	struct qemu_out out = { .len = len };
 	struct qemu_in in;
 	uint64_t bytes = 99;
-	int listener = drover_relay_listen(from, &err);
+	int listener = drover_unix_listen(from, &err);
 
 	assert_true(listener >= 0);
 	out.bytes = random_bytes(len);
@@ -177,12 +178,12 @@ static void any_size(void **state)
 static void listen_replaces_what_is_left(void **state)
 {
 	struct drover_err err = { 0 };
-	int first = drover_relay_listen(from, &err), second, fd;
+	int first = drover_unix_listen(from, &err), second, fd;
 	struct stat st;
 
 	assert_true(first >= 0);
 	close(first);
-	second = drover_relay_listen(from, &err);
+	second = drover_unix_listen(from, &err);
 	assert_true(second >= 0);
 	assert_int_equal(stat(from, &st), 0);
 	assert_true(S_ISSOCK(st.st_mode));
@@ -202,9 +203,9 @@ static void paths_that_cannot_be(void **state)
 
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(drover_relay_listen(path, &err), -ENAMETOOLONG);
+	assert_int_equal(drover_unix_listen(path, &err), -ENAMETOOLONG);
 	snprintf(path, sizeof(path), "%s/none/socket", dir);
-	assert_int_equal(drover_relay_listen(path, &err), -ENOENT);
+	assert_int_equal(drover_unix_listen(path, &err), -ENOENT);
 	assert_text(err, "cannot listen on");
 	loop_peers(&a, &b);
 	assert_int_equal(drover_relay_receive(b, path, &bytes, &err), -ENOENT);
@@ -352,7 +353,7 @@ static void peer_that_goes_while_qemu_sends(void **state)
 	struct drover_peer *sender, *receiver;
 	struct qemu_out out = { .len = 16 << 20 };
 	uint64_t bytes = 99;
-	int r, listener = drover_relay_listen(from, &err);
+	int r, listener = drover_unix_listen(from, &err);
 
 	out.bytes = random_bytes(out.len);
 	loop_peers(&sender, &receiver);
