@@ -56,4 +56,12 @@ struct drover_pool_speed {
 int drover_pool_measure(const struct drover_pool_conf *pool, struct drover_pool_speed *ret_speed,
 			struct drover_err *err);
 
+/** drover_pool_keep() - keep what was measured in <state_dir>/pools/ */
+int drover_pool_keep(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+		     const struct drover_pool_speed *speed, struct drover_err *err);
+
+/** drover_pool_kept() - what was measured last; all 0 when it is not known of this directory */
+void drover_pool_kept(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+		      struct drover_pool_speed *ret_speed);
+
 #endif

@@ -62,6 +62,18 @@ void drover_reply_add_host(Drover__ControlReply *reply, Drover__HostInfo *host)
 		drover__host_info__free_unpacked(host, NULL);
 }
 
+void drover_reply_add_pool(Drover__ControlReply *reply, Drover__PoolInfo *pool)
+{
+	if (!append(&reply->pools, &reply->n_pools, pool) && pool)
+		drover__pool_info__free_unpacked(pool, NULL);
+}
+
+void drover_reply_add_advice(Drover__ControlReply *reply, Drover__PoolAdvice *advice)
+{
+	if (!append(&reply->advice, &reply->n_advice, advice) && advice)
+		drover__pool_advice__free_unpacked(advice, NULL);
+}
+
 Drover__VmInfo *drover_reply_vm(const struct drover_vm_def *def)
 {
 	Drover__VmInfo *vm = malloc(sizeof(*vm));

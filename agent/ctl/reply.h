@@ -19,6 +19,8 @@ void drover_reply_free(Drover__ControlReply *reply);
 void drover_reply_add_vm(Drover__ControlReply *reply, Drover__VmInfo *vm);
 void drover_reply_add_migration(Drover__ControlReply *reply, Drover__MigrationInfo *migration);
 void drover_reply_add_host(Drover__ControlReply *reply, Drover__HostInfo *host);
+void drover_reply_add_pool(Drover__ControlReply *reply, Drover__PoolInfo *pool);
+void drover_reply_add_advice(Drover__ControlReply *reply, Drover__PoolAdvice *advice);
 
 /** drover_reply_vm() - what the definition tells; the caller adds the state */
 Drover__VmInfo *drover_reply_vm(const struct drover_vm_def *def);

@@ -218,6 +218,47 @@ static void too_little_space_to_measure(void **state)
 	assert_int_equal(umount(dir), 0);
 }
 
+static void write_kept(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void figures_are_kept(void **state)
+{
+	const struct drover_pool_speed speed = { 1500, 1 << 30, 1ULL << 40, 1700000000000000 };
+	struct drover_pool_conf pool = pool_at("/srv/fast");
+	struct drover_pool_speed kept = { 1, 2, 3, 4 };
+	struct drover_conf conf = { 0 };
+	struct drover_err err = { 0 };
+	char path[128], sub[128];
+
+	snprintf(conf.state_dir, sizeof(conf.state_dir), "%s", dir);
+	snprintf(sub, sizeof(sub), "%s/pools", dir);
+	snprintf(path, sizeof(path), "%s/pools/fast.json", dir);
+	drover_pool_kept(&conf, &pool, &kept);
+	assert_int_equal(kept.time_us + kept.latency_us + kept.read_rate + kept.write_rate, 0);
+	assert_int_equal(drover_pool_keep(&conf, &pool, &speed, &err), 0);
+	drover_pool_kept(&conf, &pool, &kept);
+	assert_memory_equal(&kept, &speed, sizeof(speed));
+	/* The pool lies elsewhere now. */
+	pool = pool_at("/srv/faster");
+	drover_pool_kept(&conf, &pool, &kept);
+	assert_int_equal(kept.time_us, 0);
+	pool = pool_at("/srv/fast");
+	write_kept(path, "{\"path\": \"/srv/fast\", \"latency_us\": -1}");
+	drover_pool_kept(&conf, &pool, &kept);
+	assert_int_equal(kept.latency_us, 0);
+	write_kept(path, "no JSON");
+	drover_pool_kept(&conf, &pool, &kept);
+	assert_int_equal(kept.latency_us, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(sub), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +270,7 @@ int main(void)
 		cmocka_unit_test(new_images_take_no_name_in_use),
 		cmocka_unit_test(measuring_leaves_nothing),
 		cmocka_unit_test(too_little_space_to_measure),
+		cmocka_unit_test(figures_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

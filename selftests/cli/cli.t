@@ -76,6 +76,16 @@ ends 2 'not "2x"' migrate web1 --to host2 --streams 2x
 ends 2 '"seven" is no number of a migration' migration show seven
 ends 2 '"0" is no number of a migration' migration cancel 0
 ends 2 'exclude each other' migration resolve 7 --source --target
+ends 2 'takes list, show, evacuate, balance, report or stop' pool
+ends 2 'something is missing' pool show --measure
+ends 2 'something is missing' pool evacuate --to fast
+ends 2 '--to wants a value' pool evacuate old --to
+ends 2 '--to wants a value' pool evacuate old --to a,,b
+ends 2 '--to takes at most 32 values' pool evacuate old --to "$(seq -s, 33)"
+ends 2 '--parallel takes a number from 1 to 16, not "17"' pool evacuate old --parallel 17
+ends 2 '--bandwidth takes a number from 1 to 1000000, not "0"' pool evacuate old --bandwidth 0
+ends 2 '"old" is a word too many' pool balance old
+ends 2 '"b" is a word too many' pool report a b
 ends 2 '"x" is a word too many' events x
 ends 2 '"x" is a word too many' session list x
 ends 2 '"x" is a word too many' version x
@@ -85,7 +95,7 @@ ends 2 'there is no command "frobnicate"' help frobnicate
 helps 'usage: drover .*migrate .*move a running VM' help
 helps 'usage: drover ' --help
 helps 'usage: drover ' -h
-for command in vm migrate migration host events session version help; do
+for command in vm migrate migration pool host events session version help; do
 	helps "drover $command" help "$command"
 done
 helps 'drover vm stop NAME' vm --help
@@ -127,6 +137,13 @@ else
 	ends 3 "$missing" migration show 18446744073709551615
 	ends 3 "$missing" migration cancel 7
 	ends 3 "$missing" migration resolve 7 --source
+	ends 3 "$missing" pool list --measure
+	ends 3 "$missing" pool show fast
+	ends 3 "$missing" pool evacuate old --to fast --to a,b --parallel 2 --dry-run
+	ends 3 "$missing" pool evacuate old
+	ends 3 "$missing" pool balance --apply
+	ends 3 "$missing" pool report
+	ends 3 "$missing" pool stop old
 	ends 3 "$missing" host list
 	ends 3 "$missing" host show host2
 	ends 3 "$missing" events
@@ -144,7 +161,7 @@ for page in "$MAN"/*.[58]; do
 	fi
 done
 # Every option that help knows stands in the manual page and in the completion.
-for command in vm migrate migration; do
+for command in vm migrate migration pool; do
 	for option in $("$DROVER" help "$command" | grep -oE -- '--[a-z-]+' | sort -u); do
 		runs "$option of $command is documented" grep -qF -- "${option//-/\\-}" "$MAN/drover.8"
 		runs "$option of $command completes" grep -qF -- "$option" "$COMPLETION"
@@ -160,6 +177,7 @@ complete_words()
 		drover() { case $* in
 			"vm list --json") echo "{\"vms\":[{\"name\":\"web1\"},{\"name\":\"web2\"},{\"name\":\"web\$(id)\"}]}" ;;
 			"host list --json") printf "{\n  \"hosts\": [\n    {\n      \"name\": \"host%d\",\n      \"self\": true\n    }\n  ]\n}\n" 1 2 ;;
+			"pool list --json") echo "{\"pools\":[{\"name\":\"fast\",\"vms\":[\"web1\"]}]}" ;;
 			"migration list --json") echo "{\"migrations\":[{\"id\":7}]}" ;;
 			esac; }
 		. "$1"; shift
@@ -173,6 +191,9 @@ is "$(complete_words vm '')" 'start stop list show' 'Tab: the words of a command
 is "$(complete_words vm start w)" 'web1 web2' 'Tab: VMs'
 is "$(complete_words migrate web1 --to '')" 'host1 host2' 'Tab: hosts'
 is "$(complete_words migrate web1 --to host2 --d)" '--downtime-limit --detach' 'Tab: options'
+is "$(complete_words pool evacuate '')" 'fast' 'Tab: pools'
+is "$(complete_words pool evacuate old --to '')" 'fast' 'Tab: pools as targets'
+is "$(complete_words pool evacuate old --parallel '')" '' 'Tab: no guess at how many'
 is "$(complete_words migration cancel '')" '7' 'Tab: migrations'
 is "$(complete_words migration resolve 7 --s)" '--source' 'Tab: options of one word only'
 is "$(complete_words --json host show host2)" 'host2' 'Tab: after --json'

@@ -19,6 +19,9 @@ _drover_options()
 	'vm stop') echo "--force --timeout $common" ;;
 	migrate*) echo "--to --verify --downtime-limit --bandwidth --streams --detach $common" ;;
 	'migration resolve') echo "--source --target $common" ;;
+	'pool list' | 'pool show') echo "--measure $common" ;;
+	'pool evacuate') echo "--to --parallel --bandwidth --delete-old --dry-run --detach $common" ;;
+	'pool balance') echo "--apply --detach $common" ;;
 	*) echo "$common" ;;
 	esac
 }
@@ -29,6 +32,7 @@ _drover_operand()
 	case "$1 $2" in
 	'vm start' | 'vm stop' | 'vm show') _drover_names vm name ;;
 	'host show') _drover_names host name ;;
+	'pool show' | 'pool evacuate' | 'pool report' | 'pool stop') _drover_names pool name ;;
 	'migration show' | 'migration cancel' | 'migration resolve')
 		_drover_names migration id
 		;;
@@ -42,9 +46,10 @@ _drover_second()
 	vm) echo 'start stop list show' ;;
 	migration) echo 'list show cancel resolve' ;;
 	host) echo 'list show' ;;
+	pool) echo 'list show evacuate balance report stop' ;;
 	session) echo 'list' ;;
 	migrate) _drover_names vm name ;;
-	help) echo 'vm migrate migration host events session version help' ;;
+	help) echo 'vm migrate migration pool host events session version help' ;;
 	esac
 }
 
@@ -55,8 +60,13 @@ _drover()
 	local i offer=''
 
 	case $previous in
-	--to) offer=$(_drover_names host name) ;;
-	--timeout | --downtime-limit | --bandwidth | --streams)
+	--to)
+		case ${COMP_WORDS[*]} in
+		*' pool '*) offer=$(_drover_names pool name) ;;
+		*) offer=$(_drover_names host name) ;;
+		esac
+		;;
+	--timeout | --downtime-limit | --bandwidth | --streams | --parallel)
 		COMPREPLY=()
 		return
 		;;
@@ -64,7 +74,7 @@ _drover()
 		# The words before this one that are neither options nor values of options.
 		for ((i = 1; i < COMP_CWORD; i++)); do
 			case ${COMP_WORDS[i]} in
-			--to | --timeout | --downtime-limit | --bandwidth | --streams) i=$((i + 1)) ;;
+			--to | --timeout | --downtime-limit | --bandwidth | --streams | --parallel) i=$((i + 1)) ;;
 			-*) ;;
 			*) words+=("${COMP_WORDS[i]}") ;;
 			esac
@@ -73,7 +83,7 @@ _drover()
 		-*) offer=$(_drover_options "${words[0]-}" "${words[1]-}") ;;
 		*)
 			case ${#words[@]} in
-			0) offer='vm migrate migration host events session version help' ;;
+			0) offer='vm migrate migration pool host events session version help' ;;
 			1) offer=$(_drover_second "${words[0]}") ;;
 			2) offer=$(_drover_operand "${words[@]}") ;;
 			esac

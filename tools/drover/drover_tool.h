@@ -24,15 +24,26 @@ enum exit_code {
 extern bool tool_json;
 
 /**
+ * struct tool_words - values of an option that may be given several times
+ * @words: room for @max of them
+ */
+struct tool_words {
+	const char **words;
+	int count, max;
+};
+
+/**
  * struct tool_option - one option of a command
  * @name: with its dashes, e.g. "--to"; NULL ends the list
  * @text: where its value goes, or NULL for a flag or a number
+ * @words: where its values go; one may hold several, with commas between them
  * @number: where its number goes, @min to @max
  * @flag: set to true
  */
 struct tool_option {
 	const char *name;
 	const char **text;
+	struct tool_words *words;
 	uint32_t *number;
 	uint32_t min, max;
 	bool *flag;
@@ -76,6 +87,6 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret);
 int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply);
 
 tool_command vm_command, migrate_command, migration_command, host_command, events_command,
-	session_command;
+	session_command, pool_command;
 
 #endif

@@ -39,6 +39,23 @@ static const struct {
 	  "  without an option   ask the target once more\n"
 	  "  --source            the VM will never run on the target: resume it here\n"
 	  "  --target            the VM runs on the target: end it here\n" },
+	{ "pool", pool_command, "list, show, evacuate and balance pools",
+	  "drover pool list [--measure]            pools of this host\n"
+	  "drover pool show POOL [--measure]       one, with its images, and how its evacuation stands\n"
+	  "  --measure           measure latency and throughput now\n"
+	  "drover pool evacuate POOL [OPTION…]     move the disks of all VMs off it, and show it\n"
+	  "  --to POOL           where to, may be given several times; by default any other\n"
+	  "  --parallel N        1 to 16 disks at a time, by default 1\n"
+	  "  --bandwidth MIB     at most 1 to 1000000 MiB/s, all together\n"
+	  "  --delete-old        delete each old image once the new one is proven\n"
+	  "  --dry-run           only say what would move where\n"
+	  "  --detach            do not wait for the end\n"
+	  "drover pool balance                     advice by space and latency\n"
+	  "  --apply             carry it out, unless automation is manual\n"
+	  "  --detach            do not wait for the end\n"
+	  "drover pool report [POOL]               how the evacuation, or the balancing, stands\n"
+	  "drover pool stop [POOL]                 begin no more moves of it\n"
+	  "Ctrl-C does as stop does; pressed once more it leaves those under way to droverd.\n" },
 	{ "host", host_command, "list and show hosts",
 	  "drover host list                        this host and its peers\n"
 	  "drover host show NAME                   all that is known of one\n" },

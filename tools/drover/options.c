@@ -50,6 +50,22 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret)
 
 /* --- options --- */
 
+/* The value is cut at its commas, in place. */
+static int take_words(const struct tool_option *o, const char *usage)
+{
+	struct tool_words *w = o->words;
+	char *rest = optarg, *word;
+
+	while ((word = strsep(&rest, ","))) {
+		if (!*word)
+			return tool_fail(EXIT_USAGE, "%s wants a value; usage: %s", o->name, usage);
+		if (w->count == w->max)
+			return tool_fail(EXIT_USAGE, "%s takes at most %d values", o->name, w->max);
+		w->words[w->count++] = word;
+	}
+	return 0;
+}
+
 static int take(const struct tool_option *o, const char *usage)
 {
 	uint64_t n;
@@ -58,6 +74,8 @@ static int take(const struct tool_option *o, const char *usage)
 		*o->flag = true;
 		return 0;
 	}
+	if (o->words)
+		return take_words(o, usage);
 	if (o->text) {
 		*o->text = optarg;
 		return *optarg ? 0 : tool_fail(EXIT_USAGE, "%s wants a value; usage: %s", o->name,
