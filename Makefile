@@ -99,7 +99,7 @@ modules:
 # --- programs ---------------------------------------------------------------
 agent: build/droverd
 tools: build/drover
-guest: build/guest/initrd.gz
+guest: build/guest/initrd.gz build/guest/initrd-fio.gz
 checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN)
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The guest that checks itself: a kernel of the distribution, and an initial ram
-# disk that holds one static program and the modules it loads.
+# disk that holds one static program and the modules it loads; a second one has fio, too.
 
 # Debian 12's own kernel where there is one, else the newest there is.
 GUEST_KERNEL ?= $(firstword $(shell ls -1 /boot/vmlinuz-6.1* 2>/dev/null | sort -rV) \
@@ -40,5 +40,16 @@ build/guest/initrd.gz: build/guest/init build/guest/vmlinuz selftests/guest/buil
 	$(Q)sed 's,.*/,,' build/guest/modules >build/guest/root/modules/order
 	$(Q)cd build/guest/root && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --reproducible --quiet | \
 		gzip -9n >../initrd.gz
+
+# The same with fio: the kernel unpacks one archive after the other.
+build/guest/fio.gz: selftests/guest/fio-root
+	$(call say,CPIO)
+	$(Q)mkdir -p $(@D) && selftests/guest/fio-root build/guest/fio
+	$(Q)cd build/guest/fio && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --reproducible --quiet | \
+		gzip -9n >../fio.gz
+
+build/guest/initrd-fio.gz: build/guest/initrd.gz build/guest/fio.gz
+	$(call say,CAT)
+	$(Q)cat $^ >$@
 
 -include $(GUEST_OBJ:.o=.d)

@@ -13,6 +13,9 @@
 #include "clock.h"
 #include "count.h"
 #include "disk.h"
+#include "fio.h"
+#include "latency.h"
+#include "load.h"
 #include "memory.h"
 #include "net.h"
 #include "options.h"
@@ -45,17 +48,51 @@ static void do_report(const char *arg, char *text, size_t size)
 	report_json(text, size);
 }
 
-static void do_rate(const char *arg, char *text, size_t size)
+static bool number(const char *arg, unsigned long *ret_number)
 {
 	char *end;
-	unsigned long rate = strtoul(arg, &end, 10);
 
-	if (*end || end == arg) {
+	*ret_number = strtoul(arg, &end, 10);
+	return !*end && end != arg;
+}
+
+static void do_rate(const char *arg, char *text, size_t size)
+{
+	unsigned long rate;
+
+	if (!number(arg, &rate)) {
 		snprintf(text, size, "{\"error\":\"rate wants a number\"}");
 		return;
 	}
 	memory_rate(rate);
 	snprintf(text, size, "{\"rate\":%lu}", rate);
+}
+
+static void do_load(const char *arg, char *text, size_t size)
+{
+	unsigned long kib;
+
+	if (!number(arg, &kib))
+		snprintf(text, size, "{\"error\":\"load wants a number\"}");
+	else if (!load_rate(kib))
+		snprintf(text, size, "{\"error\":\"no disk is in use\"}");
+	else
+		snprintf(text, size, "{\"load\":%lu}", kib);
+}
+
+static void do_latency(const char *arg, char *text, size_t size)
+{
+	latency_json(!strcmp(arg, "reset"), text, size);
+}
+
+static void do_fio(const char *arg, char *text, size_t size)
+{
+	if (!strncmp(arg, "start ", 6))
+		fio_start(arg + 6, text, size);
+	else if (!strcmp(arg, "stop"))
+		fio_stop(text, size);
+	else
+		fio_json(text, size);
 }
 
 static void do_reset_gap(const char *arg, char *text, size_t size)
@@ -75,8 +112,9 @@ static const struct {
 	const char *name;
 	void (*run)(const char *arg, char *text, size_t size);
 } commands[] = {
-	{"report", do_report},	     {"check", do_check},	{"rate", do_rate},
-	{"reset-gap", do_reset_gap}, {"poweroff", do_poweroff},
+	{"report", do_report},	   {"check", do_check},		{"rate", do_rate},
+	{"load", do_load},	   {"latency", do_latency},	{"fio", do_fio},
+	{"poweroff", do_poweroff}, {"reset-gap", do_reset_gap},
 };
 
 static void answer(char *line, char *text, size_t size)

@@ -12,7 +12,8 @@ static const char *const names[COUNT_MAX] = {
 	[MEM_WRITES] = "mem_writes",	 [MEM_CHECKS] = "mem_checks",
 	[MEM_ERRORS] = "mem_errors",	 [DISK_WRITES] = "disk_writes",
 	[DISK_READS] = "disk_reads",	 [DISK_ERRORS] = "disk_errors",
-	[DISK_KEPT] = "disk_kept",	 [TCP_CLIENTS] = "tcp_clients",
+	[DISK_KEPT] = "disk_kept",	 [LOAD_KIB] = "load_kib",
+	[FIO_ERRORS] = "fio_errors",	 [TCP_CLIENTS] = "tcp_clients",
 	[TCP_BYTES] = "tcp_bytes",	 [NET_BYTES] = "net_bytes",
 	[NET_CONNECTS] = "net_connects", [NET_ERRORS] = "net_errors",
 	[BEAT_SEQ] = "beat_seq",	 [MAX_GAP_MS] = "max_gap_ms",
@@ -38,8 +39,8 @@ uint64_t count_get(enum count which)
 
 uint64_t count_errors(void)
 {
-	return count_get(MEM_ERRORS) + count_get(DISK_ERRORS) + count_get(NET_ERRORS) +
-	       count_get(CLOCK_ERRORS) + count_get(SETUP_ERRORS);
+	return count_get(MEM_ERRORS) + count_get(DISK_ERRORS) + count_get(FIO_ERRORS) +
+	       count_get(NET_ERRORS) + count_get(CLOCK_ERRORS) + count_get(SETUP_ERRORS);
 }
 
 const char *count_name(enum count which)

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "count.h"
+#include "latency.h"
 #include "options.h"
 #include "task.h"
 
-#define DISK_PATH     "/dev/vda"
 #define LOCKS	      64
 #define STUCK_SECONDS 30
 #define DEFAULT_RATE  40
@@ -73,13 +73,22 @@ static void check_block(size_t block, const struct page *page)
 	generations[block] = BAD;
 }
 
+/* The first of @count that nobody has used. */
+static uint64_t new_generations(uint64_t count)
+{
+	return __atomic_fetch_add(&written, count, __ATOMIC_RELAXED) + 1;
+}
+
 static void write_block(size_t block, struct page *page)
 {
 	pthread_mutex_t *lock = group_lock(block / DISK_GROUP);
+	uint64_t generation = new_generations(1), start;
 
 	pthread_mutex_lock(lock);
-	page_stamp(page, PAGE_DISK, block, ++written);
-	generations[block] = transfer(true, page, 1, offset_of(block)) ? written : BAD;
+	page_stamp(page, PAGE_DISK, block, generation);
+	start = task_now(CLOCK_MONOTONIC);
+	generations[block] = transfer(true, page, 1, offset_of(block)) ? generation : BAD;
+	latency_add(task_now(CLOCK_MONOTONIC) - start);
 	pthread_mutex_unlock(lock);
 }
 
@@ -155,16 +164,19 @@ static void adopt_group(size_t group, struct page *pages)
 	}
 }
 
-static void create_group(size_t group, struct page *pages)
+void disk_write_group(size_t group, struct page *pages)
 {
 	size_t block = group * DISK_GROUP;
+	uint64_t first = new_generations(DISK_GROUP);
+	bool ok;
 
 	for (size_t i = 0; i < DISK_GROUP; i++)
-		page_stamp(&pages[i], PAGE_DISK, block + i, written + 1 + i);
-	if (!transfer(true, pages, DISK_GROUP, offset_of(block)))
-		return;
+		page_stamp(&pages[i], PAGE_DISK, block + i, first + i);
+	pthread_mutex_lock(group_lock(group));
+	ok = transfer(true, pages, DISK_GROUP, offset_of(block));
 	for (size_t i = 0; i < DISK_GROUP; i++)
-		generations[block + i] = ++written;
+		generations[block + i] = ok ? first + i : BAD;
+	pthread_mutex_unlock(group_lock(group));
 }
 
 /* The super block comes last: without it the next guest starts afresh. */
@@ -176,7 +188,7 @@ static void prepare(struct page *pages)
 		if (kept)
 			adopt_group(group, pages);
 		else
-			create_group(group, pages);
+			disk_write_group(group, pages);
 	if (kept)
 		return;
 	page_stamp(pages, PAGE_SUPER, blocks, 1);
@@ -214,6 +226,11 @@ void disk_start(const struct options *opt)
 	rate = opt->diskrate ? opt->diskrate : DEFAULT_RATE;
 	if (opt->disk)
 		task_start("disk", TASK_LOAD, work, pages);
+}
+
+uint64_t disk_end(void)
+{
+	return blocks ? (uint64_t)offset_of(blocks) : 0;
 }
 
 void disk_watch(void)

@@ -15,6 +15,7 @@ struct options;
  * is a page of its own kind. Blocks are dealt with singly or in groups that
  * one lock and one I/O covers.
  */
+#define DISK_PATH  "/dev/vda"
 #define DISK_GROUP 16
 
 void disk_start(const struct options *opt);
@@ -27,6 +28,12 @@ size_t disk_groups(void);
  * leaves in @ret_generations what each page was found to be; 0 for a bad one.
  */
 bool disk_read_group(size_t group, struct page *pages, uint64_t *ret_generations);
+
+/* Rewrites a group; @pages as above. */
+void disk_write_group(size_t group, struct page *pages);
+
+/* Where in bytes the part of the disk ends that is in use; 0: none. */
+uint64_t disk_end(void);
 
 /* Counts an error if an I/O has been under way for very long; call it each second. */
 void disk_watch(void);

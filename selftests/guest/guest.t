@@ -21,7 +21,7 @@ ended()
 trap ended EXIT
 trap 'exit 1' INT TERM
 
-# boot [KEY=VALUE…]: until the guest is ready.
+# boot [KEY=VALUE…]: until the guest is ready. INITRD names another initial RAM disk.
 boot()
 {
 	local args="console=ttyS0 quiet panic=-1 drover.ip=10.0.2.15/24 drover.beat=10.0.2.2:$PORT" arg i
@@ -30,7 +30,7 @@ boot()
 	timeout 300 qemu-system-x86_64 -accel tcg -cpu max -nodefaults -display none -no-reboot \
 		-machine pc,memory-backend=ram -m 192 \
 		-object "memory-backend-file,id=ram,size=192M,share=on,mem-path=$DIR/ram" \
-		-kernel build/guest/vmlinuz -initrd build/guest/initrd.gz -append "$args" \
+		-kernel build/guest/vmlinuz -initrd "build/guest/${INITRD:-initrd}.gz" -append "$args" \
 		-serial "file:$DIR/console" -monitor "unix:$DIR/monitor,server,nowait" \
 		-drive "file=$DIR/disk,if=none,id=d,format=raw" -device virtio-blk-pci,drive=d \
 		-netdev "user,id=n,hostfwd=tcp:127.0.0.1:$PORT-:7000,hostfwd=tcp:127.0.0.1:$((PORT + 1))-:7001" \
@@ -54,10 +54,11 @@ monitor()
 over()
 {
 	local i
-	for ((i = 0; i < 40; i++)); do
+	for ((i = 0; i < 120; i++)); do
 		kill -0 "$QEMU" 2>/dev/null || { QEMU=''; return 0; }
 		sleep 0.5
 	done
+	kill "$QEMU"
 	return 1
 }
 
@@ -70,6 +71,17 @@ guest_ask()
 found()
 {
 	is "$(guest_ask check | jq -r '"\(.mem_errors) \(.disk_errors)"')" "$2" "$1"
+}
+
+# fio_passes N: until fio has N passes behind it, or has ended.
+fio_passes()
+{
+	local i
+	for ((i = 0; i < 60; i++)); do
+		! guest_ask fio | jq -e ".passes >= $1 or .fio != \"running\"" >/dev/null || return 0
+		sleep 0.5
+	done
+	return 1
 }
 
 figure()
@@ -113,7 +125,7 @@ tamper()
 		exit 1' "$@"
 }
 
-for file in build/guest/vmlinuz build/guest/initrd.gz "$PROBE"; do
+for file in build/guest/vmlinuz build/guest/initrd.gz build/guest/initrd-fio.gz "$PROBE"; do
 	[ -s "$file" ] || bail_out "there is no $file; run 'make guest checks'"
 done
 truncate -s 16M "$DIR/disk"
@@ -189,6 +201,48 @@ is "$(seen guest_restarts)" 1 'the probe knows it for another boot'
 monitor system_powerdown
 over
 is $? 0 'the power button ends it'
+
+INITRD=initrd-fio
+boot mem=4 disk=1 diskmib=4 diskrate=100
+is $? 0 'a guest with fio comes up'
+is "$(guest_ask fio | jq -r .fio)" idle 'fio waits to be told'
+like "$(guest_ask 'fio start 3 4 500')" 'in use' "it keeps off the guest's own blocks"
+like "$(guest_ask 'fio start 5')" 'wants' 'an incomplete order is refused'
+is "$(guest_ask 'fio start 5 4 1000' | jq -r .fio)" running 'fio runs'
+fio_passes 1
+is "$(guest_ask 'fio stop' | jq -c '[.fio, .fio_errors, .verified_mib == .passes * 4, .written_mib == .passes * 4]')" \
+	'["ok",0,true,true]' 'each pass verified all that it wrote'
+
+guest_ask 'latency reset' >/dev/null
+sleep 3
+is "$(guest_ask 'latency reset' | jq '.writes > 50 and .write_p50_us > 0 and .write_p50_us <= .write_p99_us
+	and .write_p99_us <= .write_max_us and .write_p99_us < 200000')" true 'it tells how long its writes take'
+monitor 'block_set_io_throttle d 0 0 0 4 0 0'
+sleep 4
+monitor 'block_set_io_throttle d 0 0 0 0 0 0'
+sleep 1
+is "$(guest_ask latency | jq '.write_p99_us > 200000')" true 'and sees when the disk is slow'
+
+kib=$(figure load_kib)
+is "$(guest_ask 'load 2048' | jq .load)" 2048 'it writes a lot when told to'
+sleep 4
+num_is "$(figure load_kib)" -ge "$((kib + 4096))" 'so much in a second'
+is "$(guest_ask check | jq -c '[.disk_errors, .disk_blocks_checked]')" '[0,1024]' 'of blocks that it checks'
+guest_ask 'load 0' >/dev/null
+
+cp "$DIR/disk" "$DIR/old"
+guest_ask 'fio start 5 4 1000' >/dev/null
+for ((i = 0; i < 60; i++)); do
+	guest_ask fio | jq -e '.fio == "running"' >/dev/null || break
+	dd if="$DIR/old" of="$DIR/disk" bs=64K skip=96 seek=96 count=1 conv=notrunc status=none
+	sleep 0.5
+done
+is "$(guest_ask 'fio stop' | jq -c '[.fio, .fio_errors]')" '["error",1]' 'blocks of an earlier pass are found by fio'
+like "$(grep 'DROVER-GUEST FIO verify' "$DIR/console" | head -n 1)" 'bad header' 'which says so on the console'
+is "$(figure errors) $(figure disk_errors)" '1 0' 'and nothing else is wrong'
+guest_ask poweroff >/dev/null
+over
+is $? 0 'it goes, too'
 kill -TERM $WATCHER
 wait $WATCHER
 is $? 0 'the probe ends in good order'

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "disk.h"
 #include "echo.h"
+#include "load.h"
 #include "memory.h"
 #include "modules.h"
 #include "net.h"
@@ -53,6 +54,7 @@ int main(void)
 	disk_start(&opt);
 	memory_start(&opt);
 	pool_start(&opt);
+	load_start();
 	clock_start(&opt);
 	echo_start(&opt);
 	control_start(&opt);
