@@ -182,6 +182,20 @@ int drover_image_create(const char *path, const char *format, uint64_t size, con
 	return r;
 }
 
+int drover_image_busy(const char *path, struct drover_err *err)
+{
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct flock lock = { .l_type = F_WRLCK, .l_start = 100, .l_len = 200 };
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return drover_err_set(err, errno, "%s cannot be opened: %s", path, strerror(errno));
+	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		return drover_err_set(err, EBUSY, "%s is in use", path);
+	return 0;
+}
+
 int drover_image_remove(const char *path, struct drover_err *err)
 {
 	struct stat st;

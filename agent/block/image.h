@@ -68,6 +68,13 @@ int drover_image_compare(const char *a, const char *a_format, const char *b, con
 			 uint64_t *ret_verified, uint64_t *ret_mismatched, struct drover_err *err);
 
 /**
+ * drover_image_busy() - -EBUSY when a process on this host has it open as a disk image
+ *
+ * By the locks that QEMU's programs hold (block/file-posix.c of QEMU: bytes from 100 on).
+ */
+int drover_image_busy(const char *path, struct drover_err *err);
+
+/**
  * drover_image_remove() - delete it, surely, also after a power loss; that it is gone is no error
  *
  * Errors: -EINVAL where it is no file.

@@ -29,6 +29,8 @@ struct drover_disk_move;
 
 /**
  * struct drover_disk_move_env - what a move needs from above; called from its thread
+ * @allowed: may the disks of this VM, which does not run here, be touched? -EBUSY if it runs
+ *	elsewhere
  * @changed: its state changed
  * @switched: the disk uses another image from now on; the callee changes its copies of the
  *	definition (the file in vm_dir, the run directory's, the VM's) before it returns
@@ -37,6 +39,7 @@ struct drover_disk_move;
 struct drover_disk_move_env {
 	const struct drover_conf *conf;
 	void *data;
+	int (*allowed)(void *data, const char *vm, struct drover_err *err);
 	void (*changed)(void *data, const struct drover_disk_move_info *info);
 	int (*switched)(void *data, const struct drover_disk_move_info *info,
 			struct drover_err *err);
@@ -44,14 +47,25 @@ struct drover_disk_move_env {
 };
 
 /**
+ * drover_disk_move_check() - could it begin?
+ * @ret_bytes: out: about what the new image will take, as far as a look at the old one tells
+ *
+ * Takes no longer than a look at files. Errors: -ENOENT (no such disk or pool), -EROFS (read-only
+ * disk), -ENOSPC, -EALREADY (it lies in that pool, in that format), -EINVAL.
+ */
+int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
+			   const char *disk, const struct drover_disk_move_options *options,
+			   uint64_t *ret_bytes, struct drover_err *err);
+
+/**
  * drover_disk_move_start() - check, then begin
+ * @env: outlives the move
  * @vm_dir: run directory of the running VM (its monitor migrate.sock is used), or NULL when it
  *	is stopped
  * @def: its definition
  *
- * All checks that need no long time come first: nothing is touched when this fails. Errors:
- * -ENOENT (no such disk or pool), -EROFS (read-only disk), -EEXIST, -ENOSPC, -EALREADY (it lies in
- * that pool, in that format), -EOPNOTSUPP.
+ * Nothing is touched when this fails, with the errors of drover_disk_move_check(). What takes
+ * longer to check is checked by the move's thread, before it touches anything.
  */
 int drover_disk_move_start(const struct drover_disk_move_env *env, const char *vm_dir,
 			   const struct drover_vm_def *def, const char *disk,
@@ -69,14 +83,19 @@ int drover_disk_move_cancel(struct drover_disk_move *move, struct drover_err *er
 /** drover_disk_move_speed() - change the limit of a move under way; bytes per second */
 void drover_disk_move_speed(struct drover_disk_move *move, uint64_t bandwidth);
 
+struct drover_disk_record;
+
 /**
- * drover_disk_move_recover() - after the agent's or the host's restart
+ * drover_disk_move_recover() - go on with a move of an earlier agent, in a thread of its own
+ * @record: as it was found; none that is OLD_LEFT or belongs to a migration
+ * @vm_dir: run directory of the running VM, or NULL
  *
- * Called for each record before anything else. For a VM that runs it looks at what its QEMU
- * uses, cancels a mirror that was left, and settles which image is true; for one that does not
- * run the record alone decides. New images that never became true are deleted.
+ * For a VM that runs it looks at what its QEMU uses: a mirror that copies goes on, one that
+ * was about to switch is cancelled. For a VM that does not run the record alone decides. A new
+ * image that did not become the true one is deleted.
  */
-int drover_disk_move_recover(const struct drover_disk_move_env *env, const char *vm_dir,
-			     const char *vm, struct drover_err *err);
+int drover_disk_move_recover(const struct drover_disk_move_env *env,
+			     const struct drover_disk_record *record, const char *vm_dir,
+			     struct drover_disk_move **ret_move, struct drover_err *err);
 
 #endif

@@ -90,6 +90,130 @@ int drover_node_of_disk(struct drover_qmp *qmp, const char *disk, struct drover_
 	return r;
 }
 
+/* --- all that there are --- */
+
+static int list_nodes(struct drover_qmp *qmp, json_t **ret_nodes, struct drover_err *err)
+{
+	return drover_qmp_call(qmp, "query-named-block-nodes", json_pack("{sb}", "flat", 1),
+			       QMP_TIMEOUT_MS, ret_nodes, err);
+}
+
+static const char *name_of(json_t *node)
+{
+	const char *name = json_string_value(json_object_get(node, "node-name"));
+
+	return name ? name : "";
+}
+
+/* Is it named like those of the disk? So may one of another disk be: "disk-a-1" of disk "a-1". */
+static bool is_of_disk(const char *name, const char *disk)
+{
+	char first[DROVER_NODE_LEN];
+	int n = snprintf(first, sizeof(first), "disk-%.16s", disk);
+
+	if (strncmp(name, first, n))
+		return false;
+	name += n;
+	return !*name ||
+	       (*name == '-' && name[1] && strspn(name + 1, "0123456789") == strlen(name + 1));
+}
+
+static void take_node(json_t *object, struct drover_node *ret_node)
+{
+	*ret_node = (struct drover_node){ 0 };
+	snprintf(ret_node->name, sizeof(ret_node->name), "%s", name_of(object));
+	name_file(ret_node, NULL);
+	ret_node->fdset = fdset_of(json_string_value(json_object_get(object, "file")));
+}
+
+/* The descriptor set that was handed over with @path. */
+static int find_fdset(struct drover_qmp *qmp, const char *path, int64_t *ret_fdset,
+		      struct drover_err *err)
+{
+	json_t *sets = NULL, *set, *fd;
+	int64_t found = -1;
+	size_t i, j;
+	int r = drover_qmp_call(qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, &sets, err);
+
+	if (r < 0)
+		return r;
+	json_array_foreach(sets, i, set)
+	{
+		json_array_foreach(json_object_get(set, "fds"), j, fd)
+		{
+			const char *its = json_string_value(json_object_get(fd, "opaque"));
+
+			if (its && !strcmp(its, path))
+				found = json_integer_value(json_object_get(set, "fdset-id"));
+		}
+	}
+	json_decref(sets);
+	*ret_fdset = found;
+	return 0;
+}
+
+int drover_node_of_path(struct drover_qmp *qmp, const char *disk, const char *path,
+			struct drover_node *ret_node, struct drover_err *err)
+{
+	json_t *nodes = NULL, *object;
+	struct drover_node node;
+	int64_t fdset = -1;
+	bool found = false;
+	size_t i;
+	int r = find_fdset(qmp, path, &fdset, err);
+
+	if (r == 0 && fdset >= 0)
+		r = list_nodes(qmp, &nodes, err);
+	if (r < 0)
+		return r;
+	json_array_foreach(nodes, i, object)
+	{
+		if (!is_of_disk(name_of(object), disk))
+			continue;
+		take_node(object, &node);
+		found = node.fdset == fdset;
+		if (found)
+			break;
+	}
+	json_decref(nodes);
+	if (!found)
+		return drover_err_set(err, ENOENT, "QEMU does not have %s open", path);
+	*ret_node = node;
+	return 0;
+}
+
+static bool in_use(json_t *devices, const char *name)
+{
+	json_t *device;
+	size_t i;
+
+	json_array_foreach(devices, i,
+			   device) if (!strcmp(name_of(json_object_get(device, "inserted")),
+					       name)) return true;
+	return false;
+}
+
+int drover_node_sweep(struct drover_qmp *qmp, const char *disk, struct drover_err *err)
+{
+	json_t *devices = NULL, *nodes = NULL, *object;
+	struct drover_node node;
+	size_t i;
+	int r = drover_qmp_call(qmp, "query-block", NULL, QMP_TIMEOUT_MS, &devices, err);
+
+	if (r == 0)
+		r = list_nodes(qmp, &nodes, err);
+	json_array_foreach(nodes, i, object)
+	{
+		if (r < 0 || !is_of_disk(name_of(object), disk) || in_use(devices, name_of(object)))
+			continue;
+		take_node(object, &node);
+		r = drover_node_remove(qmp, &node, err);
+	}
+	json_decref(nodes);
+	json_decref(devices);
+	return r;
+}
+
 /* --- adding --- */
 
 static bool has_node(json_t *nodes, const char *name)
@@ -97,13 +221,7 @@ static bool has_node(json_t *nodes, const char *name)
 	json_t *node;
 	size_t i;
 
-	json_array_foreach(nodes, i, node)
-	{
-		const char *its = json_string_value(json_object_get(node, "node-name"));
-
-		if (its && !strcmp(its, name))
-			return true;
-	}
+	json_array_foreach(nodes, i, node) if (!strcmp(name_of(node), name)) return true;
 	return false;
 }
 
@@ -113,8 +231,7 @@ static int name_node(struct drover_qmp *qmp, const char *disk, struct drover_nod
 {
 	json_t *nodes = NULL;
 	bool taken = true;
-	int r = drover_qmp_call(qmp, "query-named-block-nodes", json_pack("{sb}", "flat", 1),
-				QMP_TIMEOUT_MS, &nodes, err);
+	int r = list_nodes(qmp, &nodes, err);
 
 	if (r < 0)
 		return r;
@@ -144,11 +261,12 @@ static int open_image(const char *path, bool direct, bool *ret_is_device, struct
 	return fd;
 }
 
-static int hand_over(struct drover_qmp *qmp, const char *disk, int fd, int64_t *ret_fdset,
+/* QEMU keeps the path with it, for drover_node_of_path(). */
+static int hand_over(struct drover_qmp *qmp, const char *path, int fd, int64_t *ret_fdset,
 		     struct drover_err *err)
 {
 	json_t *result = NULL;
-	int r = drover_qmp_call_fd(qmp, "add-fd", json_pack("{ss}", "opaque", disk), fd,
+	int r = drover_qmp_call_fd(qmp, "add-fd", json_pack("{ss}", "opaque", path), fd,
 				   QMP_TIMEOUT_MS, &result, err);
 
 	if (r < 0)
@@ -210,7 +328,7 @@ int drover_node_add_file(struct drover_qmp *qmp, const char *disk, const char *p
 	int r = fd < 0 ? fd : name_node(qmp, disk, &node, err);
 
 	if (r == 0)
-		r = hand_over(qmp, node.name, fd, &node.fdset, err);
+		r = hand_over(qmp, path, fd, &node.fdset, err);
 	if (r < 0)
 		return r;
 	snprintf(filename, sizeof(filename), "/dev/fdset/%" PRId64, node.fdset);

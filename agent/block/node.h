@@ -29,6 +29,14 @@ struct drover_node {
 int drover_node_of_disk(struct drover_qmp *qmp, const char *disk, struct drover_node *ret_node,
 			struct drover_err *err);
 
+/**
+ * drover_node_of_path() - the node of the disk that drover_node_add_file() made for @path
+ *
+ * Errors: -ENOENT when there is none.
+ */
+int drover_node_of_path(struct drover_qmp *qmp, const char *disk, const char *path,
+			struct drover_node *ret_node, struct drover_err *err);
+
 /** drover_node_add_file() - open @path here and add it; zeroes are detected and unmapped */
 int drover_node_add_file(struct drover_qmp *qmp, const char *disk, const char *path,
 			 const char *format, const struct drover_disk_def *like,
@@ -38,9 +46,16 @@ int drover_node_add_file(struct drover_qmp *qmp, const char *disk, const char *p
 int drover_node_add_nbd(struct drover_qmp *qmp, const char *disk, const char *path,
 			const char *export, struct drover_node *ret_node, struct drover_err *err);
 
-/** drover_node_remove() - take it out again and drop its descriptor */
+/**
+ * drover_node_remove() - take it out again and drop its descriptor
+ *
+ * Nobody may use it any more. While its VM is paused QEMU keeps the descriptor open.
+ */
 int drover_node_remove(struct drover_qmp *qmp, const struct drover_node *node,
 		       struct drover_err *err);
+
+/** drover_node_sweep() - remove all nodes named like the disk's that no device uses */
+int drover_node_sweep(struct drover_qmp *qmp, const char *disk, struct drover_err *err);
 
 /**
  * struct drover_node_stats - what the guest did to a disk since the VM's start

@@ -21,12 +21,16 @@ enum drover_disk_step {
 /**
  * struct drover_disk_record - one disk's move
  * @migration_id: of the migration it travels with, or 0
+ * @delete_old, @verify: what was asked for
+ * @start_time_us: CLOCK_REALTIME
  */
 struct drover_disk_record {
 	uint64_t id;
 	uint64_t migration_id;
 	enum drover_disk_step step;
 	bool delete_old;
+	bool verify;
+	uint64_t start_time_us;
 	char vm[DROVER_NAME_LEN];
 	char disk[DROVER_NAME_LEN];
 	char old_path[DROVER_FIELD_LEN];
@@ -35,12 +39,22 @@ struct drover_disk_record {
 	char new_format[16];
 };
 
+/** drover_disk_record_init() - make the directory */
 int drover_disk_record_init(const struct drover_conf *conf, struct drover_err *err);
-int drover_disk_record_write(const struct drover_conf *conf, const struct drover_disk_record *record,
-			     struct drover_err *err);
+
+/** drover_disk_record_write() - of a new move, or its next step; durable when it returns 0 */
+int drover_disk_record_write(const struct drover_conf *conf,
+			     const struct drover_disk_record *record, struct drover_err *err);
+
+/** drover_disk_record_forget() - that there is none is no error */
 int drover_disk_record_forget(const struct drover_conf *conf, uint64_t id, struct drover_err *err);
 
-/** drover_disk_record_list() - all; @ret_records: array of *@ret_count, to be freed */
+/**
+ * drover_disk_record_list() - all of them, in no order
+ * @ret_records: out: array of *@ret_count, to be freed
+ *
+ * Errors: -EBADMSG where one is damaged.
+ */
 int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_record **ret_records,
 			    size_t *ret_count, struct drover_err *err);
 

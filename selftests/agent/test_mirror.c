@@ -357,6 +357,27 @@ static void a_vm_that_stops_meanwhile_is_not_switched(void **state)
 	done(drover_qmp_call(qmp, "cont", NULL, 10000, NULL, &err), &err);
 }
 
+static void what_an_earlier_agent_left_is_found(void **state)
+{
+	struct drover_node used, found;
+	struct drover_mirror m;
+	struct drover_err err = { 0 };
+
+	done(drover_node_of_disk(qmp, "root", &used, &err), &err);
+	prepare(&m, "left1", "raw");
+	done(drover_node_of_path(qmp, "root", in("left1"), &found, &err), &err);
+	assert_string_equal(found.name, m.target.name);
+	assert_string_equal(found.file, m.target.file);
+	assert_int_equal(found.fdset, m.target.fdset);
+	prepare(&m, "left2", "qcow2");
+	assert_int_equal(drover_node_of_path(qmp, "data", in("left1"), &found, &err), -ENOENT);
+	assert_int_equal(drover_node_of_path(qmp, "root", in("left"), &found, &err), -ENOENT);
+	done(drover_node_sweep(qmp, "root", &err), &err);
+	assert_false(is_open("left1") || is_open("left2"));
+	uses(&used);
+	assert_int_equal(drover_node_of_path(qmp, "root", in("left1"), &found, &err), -ENOENT);
+}
+
 static void what_cannot_be_added_leaves_nothing(void **state)
 {
 	struct drover_disk_def direct = like;
@@ -398,6 +419,7 @@ int main(void)
 		cmocka_unit_test(both_can_part),
 		cmocka_unit_test(a_full_store_interrupts_and_the_guest_does_not_see_it),
 		cmocka_unit_test(a_vm_that_stops_meanwhile_is_not_switched),
+		cmocka_unit_test(what_an_earlier_agent_left_is_found),
 		cmocka_unit_test(what_cannot_be_added_leaves_nothing),
 		cmocka_unit_test(the_guests_writes_are_counted),
 	};

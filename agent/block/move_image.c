@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a move does with its two images and with what is written down of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "block/moving.h"
+#include "block/pool.h"
+#include "block/space.h"
+
+static int check_backing(struct drover_disk_move *m, struct drover_err *err)
+{
+	if (!m->options.keep_backing)
+		return 0;
+	if (!m->old.backing[0])
+		return drover_err_set(err, EINVAL, "disk %s has no backing file that it could keep",
+				      m->record.disk);
+	if (!m->old.backing_format[0])
+		return drover_err_set(err, EINVAL,
+				      "the image of disk %s does not tell the format of its "
+				      "backing file %s",
+				      m->record.disk, m->old.backing);
+	return 0;
+}
+
+static int check_space(struct drover_disk_move *m, struct drover_err *err)
+{
+	const struct drover_pool_conf *pool = drover_pool_find(m->env->conf, m->options.pool);
+	uint64_t bytes = m->old.used;
+	int r = 0;
+
+	/* Counted as qcow2 in any case: for raw, holes would count. */
+	if (!m->options.keep_backing)
+		r = drover_image_measure(m->record.old_path, m->record.old_format, "qcow2", &bytes,
+					 err);
+	return r < 0 ? r : drover_pool_check(pool, drover_space_with_margin(bytes), err);
+}
+
+int drover_moving_prepare(struct drover_disk_move *m, struct drover_err *err)
+{
+	int r = drover_image_look(m->record.old_path, m->record.old_format, &m->old, err);
+
+	if (r == 0)
+		r = check_backing(m, err);
+	if (r == 0)
+		r = check_space(m, err);
+	if (r < 0)
+		return r;
+	scope_lock(&m->lock);
+	m->info.size_bytes = m->old.size;
+	m->info.todo_bytes = m->old.size;
+	return 0;
+}
+
+int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
+		       struct drover_err *err)
+{
+	m->record.step = step;
+	return drover_disk_record_write(m->env->conf, &m->record, err);
+}
+
+static void forget(struct drover_disk_move *m)
+{
+	struct drover_err err = { 0 };
+
+	if (drover_disk_record_forget(m->env->conf, m->record.id, &err) < 0)
+		log_error("disk move %llu: %s", (unsigned long long)m->record.id, err.text);
+}
+
+int drover_moving_create(struct drover_disk_move *m, struct drover_err *err)
+{
+	bool keep = m->options.keep_backing;
+	int r = drover_moving_step(m, DROVER_DISK_STEP_COPYING, err);
+
+	if (r < 0)
+		return r;
+	r = drover_image_create(m->record.new_path, m->record.new_format, m->old.size,
+				keep ? m->old.backing : NULL, keep ? m->old.backing_format : NULL,
+				err);
+	/* What is there, if anything, is not ours. */
+	if (r < 0)
+		forget(m);
+	return r;
+}
+
+void drover_moving_abandon(struct drover_disk_move *m)
+{
+	struct drover_err err = { 0 };
+
+	/* With its record left the next agent tries again. */
+	if (drover_image_remove(m->record.new_path, &err) < 0)
+		log_error("disk move %llu: %s", (unsigned long long)m->record.id, err.text);
+	else
+		forget(m);
+}
+
+int drover_moving_adopt(struct drover_disk_move *m, struct drover_err *err)
+{
+	struct drover_disk_move_info info;
+
+	drover_fault("disk-switched");
+	drover_disk_move_info(m, &info);
+	return m->env->switched(m->env->data, &info, err);
+}
+
+/* Returns whether it is gone. */
+static bool delete_old(struct drover_disk_move *m)
+{
+	struct drover_err err = { 0 };
+	int r = drover_image_busy(m->record.old_path, &err);
+
+	if (r == 0)
+		r = drover_image_remove(m->record.old_path, &err);
+	if (r < 0) {
+		drover_moving_say(m, "the old image was not deleted: %s", err.text);
+		return false;
+	}
+	scope_lock(&m->lock);
+	m->info.old_deleted = true;
+	return true;
+}
+
+void drover_moving_retire(struct drover_disk_move *m)
+{
+	struct drover_err err = { 0 };
+	struct stat st;
+
+	/* A device stays whatever it holds; an NBD export is somebody else's. */
+	if ((m->record.delete_old && delete_old(m)) || lstat(m->record.old_path, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
+		forget(m);
+	else if (drover_moving_step(m, DROVER_DISK_STEP_OLD_LEFT, &err) < 0)
+		drover_moving_say(m, "%s", err.text);
+}
+
+int drover_moving_compare(struct drover_disk_move *m, struct drover_err *err)
+{
+	const struct drover_disk_record *q = &m->record;
+	uint64_t verified, mismatched;
+	int r = drover_image_compare(q->old_path, q->old_format, q->new_path, q->new_format,
+				     &verified, &mismatched, err);
+
+	if (r < 0)
+		return r;
+	scope_lock(&m->lock);
+	m->info.verified_bytes = verified;
+	m->info.mismatched_bytes = mismatched;
+	return mismatched ? drover_err_set(err, EBADMSG,
+					   "the new image of disk %s differs from the old "
+					   "one at byte %llu",
+					   q->disk, (unsigned long long)verified)
+			  : 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A disk's move from inside. For move*.c and cold.c alone. */
+#ifndef DROVER_BLOCK_MOVING_H
+#define DROVER_BLOCK_MOVING_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "block/image.h"
+#include "block/move.h"
+#include "block/record.h"
+
+/**
+ * struct drover_disk_move - a move
+ * @lock: guards @info, @bandwidth, @cancelled and @wake
+ * @disk: as the definition has it
+ * @old: the old image
+ * @record: what is, or will be, written down of it
+ * @vm_dir: run directory of the running VM, or ""
+ * @recovers: an earlier agent began it
+ * @bandwidth: the limit now
+ * @cancelled: somebody wants it to end
+ * @wake: signalled when @cancelled or @bandwidth changes
+ *
+ * Referenced by its thread and by the one who lists it; the last put frees it.
+ */
+struct drover_disk_move {
+	const struct drover_disk_move_env *env;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	atomic_int references;
+	struct drover_disk_move_info info;
+	struct drover_disk_move_options options;
+	struct drover_disk_def disk;
+	struct drover_image old;
+	struct drover_disk_record record;
+	char vm_dir[512];
+	bool recovers;
+	uint64_t begin_us;
+	uint64_t bandwidth;
+	bool cancelled;
+};
+
+/* --- move.c --- */
+
+/** drover_moving_state() - enter a state and tell env->changed() */
+void drover_moving_state(struct drover_disk_move *m, enum drover_disk_move_state state);
+
+/** drover_moving_say() - what is wrong; NULL: nothing any more */
+void drover_moving_say(struct drover_disk_move *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** drover_moving_check() - -ECANCELED once a cancel was asked for */
+int drover_moving_check(struct drover_disk_move *m, struct drover_err *err);
+
+/** drover_moving_point() - the same, and past this line there is no cancel: SWITCHING */
+int drover_moving_point(struct drover_disk_move *m, struct drover_err *err);
+
+/** drover_moving_wait() - for some time, or until somebody wants something of it */
+void drover_moving_wait(struct drover_disk_move *m, uint64_t us);
+
+/** drover_moving_bandwidth() - the limit now */
+uint64_t drover_moving_bandwidth(struct drover_disk_move *m);
+
+/* --- move_image.c: the images on both sides; not the VM --- */
+
+/** drover_moving_prepare() - look at the old image, and check what takes some time to check */
+int drover_moving_prepare(struct drover_disk_move *m, struct drover_err *err);
+
+/** drover_moving_create() - write the record, then make the new image */
+int drover_moving_create(struct drover_disk_move *m, struct drover_err *err);
+
+/** drover_moving_step() - write down how far it is */
+int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
+		       struct drover_err *err);
+
+/** drover_moving_abandon() - nobody uses the new image, or will: it goes, and the record */
+void drover_moving_abandon(struct drover_disk_move *m);
+
+/** drover_moving_adopt() - the new image is the true one: the definition says so from now on */
+int drover_moving_adopt(struct drover_disk_move *m, struct drover_err *err);
+
+/** drover_moving_retire() - nobody uses the old image: it goes, or stays with a record */
+void drover_moving_retire(struct drover_disk_move *m);
+
+/** drover_moving_compare() - both images, byte by byte, as a guest sees them */
+int drover_moving_compare(struct drover_disk_move *m, struct drover_err *err);
+
+/* --- the ways to move; where they fail the old image is the true one --- */
+
+int drover_moving_live(struct drover_disk_move *m, struct drover_err *err);
+int drover_moving_cold(struct drover_disk_move *m, struct drover_err *err);
+
+#endif
