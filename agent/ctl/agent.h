@@ -15,6 +15,8 @@
 
 #define DROVER_MIGRATIONS_KEPT 200
 
+struct drover_telemetry;
+
 struct drover_disk_move;
 struct drover_disk_move_options;
 
@@ -55,6 +57,7 @@ struct drover_entry {
  * @entries: names in use
  * @migrations: newest first; those that have ended are kept for listing
  * @env: what it offers to the migration engines
+ * @telemetry: what is known of the load, or NULL at first
  * @ending: it was asked to end, and waits for migrations that it has cancelled
  */
 struct drover_agent {
@@ -68,6 +71,7 @@ struct drover_agent {
 	struct drover_migration *migrations[DROVER_MIGRATIONS_KEPT];
 	uint32_t migration_count;
 	struct drover_migrate_env env;
+	struct drover_telemetry *telemetry;
 	char qemu_version[64];
 	bool ending;
 };

@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "ctl/agent.h"
 #include "ctl/reply.h"
+#include "ctl/telemetry.h"
 #include "stat/host.h"
 
 Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms)
@@ -35,6 +36,7 @@ Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms)
 	host->agent = strdup(DROVER_VERSION);
 	host->vms = vms;
 	host->load1 = stat.load1;
+	host->load = drover_telemetry_host(agent->telemetry);
 	return host;
 }
 

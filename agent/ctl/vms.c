@@ -14,6 +14,7 @@
 #include "core/config.h"
 #include "ctl/agent.h"
 #include "ctl/reply.h"
+#include "ctl/telemetry.h"
 #include "migrate/record.h"
 #include "vm/qmp.h"
 
@@ -226,6 +227,7 @@ static Drover__VmInfo *info_of_entry(struct drover_agent *agent, const struct dr
 	if (!e->vm)
 		return vm;
 	vm->pid = e->vm->pid;
+	vm->load = drover_telemetry_vm(agent->telemetry, e->name);
 	vm->console = e->vm->def.console == DROVER_CONSOLE_LOG
 			      ? print("%s/console.log%s", e->vm->dir, "")
 			      : print("%s/console.sock%s", e->vm->dir, "");

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "core/config.h"
 #include "ctl/agent.h"
+#include "ctl/telemetry.h"
 
 static void log_to_journal(enum drover_log_level level, const struct drover_log_subject *subject,
 			   const char *text)
@@ -87,7 +88,9 @@ static int set_up(struct drover_agent *agent, const char *path, struct drover_er
 					err);
 	if (r == 0)
 		r = drover_adopt_all(agent, err);
-	return r < 0 ? r : drover_inbound_open(agent, err);
+	if (r == 0)
+		r = drover_inbound_open(agent, err);
+	return r < 0 ? r : drover_telemetry_open(agent, err);
 }
 
 static void usage(FILE *out)

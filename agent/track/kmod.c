@@ -7,10 +7,16 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "track/tracker.h"
+
+/* A sample holds a VM for a second: a migration waits for that. */
+#define BUSY_TRIES 30
+/* One word of 64 pages in so many is looked at, but some of them in a small VM. */
+#define SAMPLE_WORDS 1024
 
 struct kmod_tracker {
 	struct drover_tracker base;
@@ -112,6 +118,20 @@ static int create_session(const char *name, int kvm_fd, int ram_fd, bool no_vmm_
 	return fd;
 }
 
+static int await_session(const char *name, int kvm_fd, int ram_fd, bool no_vmm_writes,
+			 uint64_t *ret_pages, struct drover_err *err)
+{
+	const struct timespec nap = { .tv_nsec = 100000000 };
+	int fd = -EBUSY;
+
+	for (int i = 0; i < BUSY_TRIES && fd == -EBUSY; i++) {
+		if (i)
+			nanosleep(&nap, NULL);
+		fd = create_session(name, kvm_fd, ram_fd, no_vmm_writes, ret_pages, err);
+	}
+	return fd;
+}
+
 int drover_kmod_open(const char *name, int kvm_fd, int ram_fd, bool no_vmm_writes,
 		     struct drover_tracker **ret_tracker, struct drover_err *err)
 {
@@ -121,7 +141,7 @@ int drover_kmod_open(const char *name, int kvm_fd, int ram_fd, bool no_vmm_write
 	void *map;
 	size_t size;
 
-	fd = create_session(name, kvm_fd, ram_fd, no_vmm_writes, &pages, err);
+	fd = await_session(name, kvm_fd, ram_fd, no_vmm_writes, &pages, err);
 	if (fd < 0)
 		return fd;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -142,5 +162,50 @@ int drover_kmod_open(const char *name, int kvm_fd, int ram_fd, bool no_vmm_write
 	k->fd = steal_fd(&fd);
 	k->map_size = size;
 	*ret_tracker = &k->base;
+	return 0;
+}
+
+static int sample(int session, uint32_t one_in, struct drover_sample *sample, struct drover_err *err)
+{
+	*sample = (struct drover_sample){ .one_in = one_in, .seed = time(NULL) };
+	if (ioctl(session, DROVER_IOC_SAMPLE, sample) < 0)
+		return drover_err_set(err, errno, "sampling the guest's pages failed: %s",
+				      strerror(errno));
+	return 0;
+}
+
+int drover_kmod_sample(const char *name, int kvm_fd, int ram_fd, uint32_t interval_ms,
+		       struct drover_touched *ret_touched, struct drover_err *err)
+{
+	const struct timespec nap = { .tv_sec = interval_ms / 1000,
+				      .tv_nsec = interval_ms % 1000 * 1000000 };
+	struct drover_start start = { 0 };
+	struct drover_sample s;
+	uint64_t pages = 0, words;
+	uint32_t one_in;
+	auto_close int fd = create_session(name, kvm_fd, ram_fd, true, &pages, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, DROVER_IOC_START, &start) < 0)
+		return drover_err_set(err, errno, "%.*s", DROVER_REASON_MAX,
+				      start.reason[0] ? start.reason : "the session did not start");
+	words = pages / 64;
+	one_in = words / SAMPLE_WORDS ? words / SAMPLE_WORDS : 1;
+	if (one_in > 64)
+		one_in = 64;
+	r = sample(fd, one_in, &s, err);
+	if (r < 0)
+		return r;
+	nanosleep(&nap, NULL);
+	r = sample(fd, one_in, &s, err);
+	if (r < 0)
+		return r;
+	*ret_touched = (struct drover_touched){ .interval_us = interval_ms * 1000ULL };
+	if (s.sampled_pages)
+		ret_touched->written = pages * DROVER_PAGE_SIZE / s.sampled_pages * s.written_pages;
+	if (s.looked_pages)
+		ret_touched->accessed = pages * DROVER_PAGE_SIZE / s.looked_pages * s.accessed_pages;
 	return 0;
 }

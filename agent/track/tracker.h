@@ -55,4 +55,23 @@ struct drover_tracker {
 int drover_kmod_open(const char *name, int kvm_fd, int ram_fd, bool no_vmm_writes,
 		     struct drover_tracker **ret_tracker, struct drover_err *err);
 
+/**
+ * struct drover_touched - what a guest did to its RAM in an interval, estimated
+ * @written: bytes of pages that it wrote
+ * @accessed: bytes of pages that it read or wrote; a lower bound
+ * @interval_us: how long was looked
+ */
+struct drover_touched {
+	uint64_t written, accessed, interval_us;
+};
+
+/**
+ * drover_kmod_sample() - look for a while at what a guest does to a part of its pages
+ * @interval_ms: how long; the call blocks for it
+ *
+ * Errors: -EBUSY while a migration tracks the VM, -EAGAIN when its memory slots changed.
+ */
+int drover_kmod_sample(const char *name, int kvm_fd, int ram_fd, uint32_t interval_ms,
+		       struct drover_touched *ret_touched, struct drover_err *err);
+
 #endif

@@ -57,6 +57,25 @@ void report_vms(FILE *out, const Drover__ControlReply *reply)
 	output_table(out, &t);
 }
 
+static double mib(double bytes)
+{
+	return bytes / (1 << 20);
+}
+
+static void vm_load(FILE *out, const Drover__VmLoad *l)
+{
+	line(out, "cpu used", "%.2f, waited for %.2f; in 5 minutes %.2f, 95 %% below %.2f",
+	     l->cpu_used, l->cpu_ready, l->cpu_mean, l->cpu_p95);
+	line(out, "resident", "%.0f MiB", mib(l->resident_bytes));
+	if (l->sampled_time_us)
+		line(out, "touched", "about %.0f MiB in use, %.1f MiB/s written",
+		     mib(l->working_set_bytes), mib(l->dirty_rate_bytes));
+	line(out, "network", "%.2f MiB/s in, %.2f MiB/s out", mib(l->net_rx_bytes),
+	     mib(l->net_tx_bytes));
+	line(out, "disks", "%.2f MiB/s read, %.2f MiB/s written", mib(l->disk_read_bytes),
+	     mib(l->disk_write_bytes));
+}
+
 void report_vm(FILE *out, const Drover__VmInfo *vm)
 {
 	char word[32];
@@ -81,6 +100,8 @@ void report_vm(FILE *out, const Drover__VmInfo *vm)
 	}
 	if (vm->migration_id)
 		line(out, "migration", "%" PRIu64, vm->migration_id);
+	if (vm->load)
+		vm_load(out, vm->load);
 }
 
 /* --- hosts --- */
@@ -114,6 +135,20 @@ void report_hosts(FILE *out, const Drover__ControlReply *reply)
 	output_table(out, &t);
 }
 
+static void host_load(FILE *out, const Drover__HostLoad *l)
+{
+	line(out, "cpu used", "%.2f, stolen %.2f; in 5 minutes %.2f, 95 %% below %.2f", l->cpu_used,
+	     l->cpu_steal, l->cpu_mean, l->cpu_p95);
+	line(out, "pressure", "processors %.0f %%, memory %.0f %%, I/O %.0f %%",
+	     100 * l->cpu_pressure, 100 * l->memory_pressure, 100 * l->io_pressure);
+	line(out, "swapping", "%.2f MiB/s", mib(l->swap_bytes));
+	line(out, "network", "%.2f MiB/s in, %.2f MiB/s out", mib(l->net_rx_bytes),
+	     mib(l->net_tx_bytes));
+	if (l->watts > 0)
+		line(out, "power", "%.0f W (%s)", l->watts, l->power_source);
+	line(out, "droverd", "%.1f %% of a processor", 100 * l->agent_cpu);
+}
+
 void report_host(FILE *out, const Drover__HostInfo *h)
 {
 	line(out, "name", "%s", h->name);
@@ -128,6 +163,8 @@ void report_host(FILE *out, const Drover__HostInfo *h)
 	line(out, "memory", "%" PRIu64 " MiB, %" PRIu64 " MiB available", h->memory_mib,
 	     h->memory_free_mib);
 	line(out, "vms", "%" PRIu32, h->vms);
+	if (h->load && h->load->sampled_time_us)
+		host_load(out, h->load);
 	line(out, "kernel", "%s", h->kernel);
 	line(out, "qemu", "%s", h->qemu);
 	line(out, "agent", "%s", h->agent);
