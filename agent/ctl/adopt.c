@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Takes over what an earlier agent left: VMs that run, VMs that a migration had
- * paused, VMs that were arriving, and commits whose outcome is not known.
+ * paused, VMs that were arriving, commits whose outcome is not known, and disks that were moving.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -122,5 +122,5 @@ int drover_adopt_all(struct drover_agent *agent, struct drover_err *err)
 		r = adopt_vms(agent, commits, n, err);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = adopt_commit(agent, &commits[i], err);
-	return r;
+	return r < 0 ? r : drover_storage_adopt(agent, err);
 }

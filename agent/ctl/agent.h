@@ -58,6 +58,7 @@ struct drover_entry {
  * @migrations: newest first; those that have ended are kept for listing
  * @env: what it offers to the migration engines
  * @telemetry: what is known of the load, or NULL at first
+ * @storage: disks that change their pool
  * @ending: it was asked to end, and waits for migrations that it has cancelled
  */
 struct drover_agent {
@@ -72,6 +73,7 @@ struct drover_agent {
 	uint32_t migration_count;
 	struct drover_migrate_env env;
 	struct drover_telemetry *telemetry;
+	struct drover_storage *storage;
 	char qemu_version[64];
 	bool ending;
 };
@@ -83,7 +85,7 @@ struct drover_entry *drover_entry_find(struct drover_agent *agent, const char *n
 /** drover_entry_count() - how many names are in use; control thread only */
 uint32_t drover_entry_count(const struct drover_agent *agent);
 
-/** drover_entry_reserve() - take a name; -EEXIST with a sentence when it is in use */
+/** drover_entry_reserve() - take a name; -EEXIST, -EBUSY with a sentence when it is in use */
 int drover_entry_reserve(struct drover_agent *agent, const char *name,
 			 struct drover_entry **ret_entry, struct drover_err *err);
 
@@ -110,8 +112,9 @@ void drover_registry_env(struct drover_agent *agent);
 void drover_news_vm(struct drover_agent *agent, const char *vm, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void drover_news_migration(struct drover_agent *agent, const struct drover_migration_info *info);
+void drover_news_disk_move(struct drover_agent *agent, const struct drover_disk_move_info *info);
 
-/* --- verbs.c, vms.c, moves.c, hosts.c: what operators ask --- */
+/* --- verbs.c, vms.c, moves.c, hosts.c, storage_verbs.c: what operators ask --- */
 
 void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request);
 
@@ -126,6 +129,8 @@ drover_verb drover_vms_start, drover_vms_stop, drover_vms_list, drover_vms_show;
 drover_verb drover_moves_migrate, drover_moves_list, drover_moves_show, drover_moves_cancel,
 	drover_moves_resolve;
 drover_verb drover_hosts_list, drover_hosts_show;
+drover_verb drover_storage_migrate, drover_storage_list, drover_storage_show,
+	drover_storage_cancel_move;
 
 /** drover_vms_info() - one VM, or NULL when this host knows nothing of it */
 Drover__VmInfo *drover_vms_info(struct drover_agent *agent, const char *name);
@@ -140,17 +145,46 @@ Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms);
 
 /**
  * drover_elsewhere_check() - refuse to start a VM that runs on another host
+ * @def: its definition here, or NULL. One that was moved away from here must not be started with
+ *	images that are not true any more: -ESTALE where another host has others for its disks.
  * @placement: where it was moved to as far as is known here, or ""
  * @force: take the operator's word that an unreachable host does not run it
  */
-int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const char *placement,
-			   bool force, struct drover_err *err);
+int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
+			   const struct drover_vm_def *def, const char *placement, bool force,
+			   struct drover_err *err);
 
 /** drover_elsewhere_host() - ask a peer about itself; never NULL but when out of memory */
 Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
 					const struct drover_peer_conf *peer);
 
+/* --- definition.c: definitions whose disks have other images; control thread only --- */
+
+/**
+ * drover_definition_set_disk() - the VM's disk uses another image from now on
+ *
+ * Changes the definition file (which is made for a VM that runs here without one) durably,
+ * then what is known of the running VM.
+ */
+int drover_definition_set_disk(struct drover_agent *agent, const char *vm, const char *disk,
+			       const char *path, const char *format, struct drover_err *err);
+
+/**
+ * drover_definition_follow() - a VM has come here: its disks may have other images than when it left
+ *
+ * A definition file that there is not is not made.
+ */
+int drover_definition_follow(struct drover_agent *agent, const struct drover_vm *vm,
+			     struct drover_err *err);
+
 /* --- storage.c: disks that change their pool; control thread only --- */
+
+struct drover_storage;
+
+int drover_storage_init(struct drover_agent *agent, struct drover_err *err);
+
+/** drover_storage_adopt() - go on with what an earlier agent left, by its records */
+int drover_storage_adopt(struct drover_agent *agent, struct drover_err *err);
 
 /**
  * drover_storage_begin() - begin to move one disk of a VM that runs here, or is stopped here
@@ -163,8 +197,37 @@ int drover_storage_begin(struct drover_agent *agent, const char *vm, const char 
 			 const struct drover_disk_move_options *options,
 			 struct drover_disk_move **ret_move, struct drover_err *err);
 
-/** drover_storage_moves() - is this disk of the VM being moved? */
+/**
+ * drover_storage_definition() - what drover_storage_begin() would move
+ * @ret_vm_dir: out: run directory of the running VM; NULL if it is stopped
+ */
+int drover_storage_definition(struct drover_agent *agent, const char *vm,
+			      struct drover_vm_def *ret_def, const char **ret_vm_dir,
+			      struct drover_err *err);
+
+/** drover_storage_moves() - is this disk of the VM being moved? NULL: any of them */
 bool drover_storage_moves(struct drover_agent *agent, const char *vm, const char *disk);
+
+/** drover_storage_cancel() - cancel all moves of the VM's disks that can be */
+void drover_storage_cancel(struct drover_agent *agent, const char *vm);
+
+/** drover_storage_switches() - is any disk between its two images right now? */
+bool drover_storage_switches(struct drover_agent *agent);
+
+/**
+ * drover_storage_share() - let moves share a bandwidth, as long as more than one of them goes on
+ * @group: a number of theirs, not 0
+ * @bandwidth: bytes per second for all together, 0 for no limit
+ */
+void drover_storage_share(struct drover_agent *agent, struct drover_disk_move *move,
+			  uint64_t group, uint64_t bandwidth);
+
+/** drover_storage_each() - call @each for all moves, newest first, also those that have ended */
+void drover_storage_each(struct drover_agent *agent,
+			 void (*each)(void *data, struct drover_disk_move *move), void *data);
+
+/** drover_storage_find() - a move by its number, or NULL */
+struct drover_disk_move *drover_storage_find(struct drover_agent *agent, uint64_t id);
 
 /* --- inbound.c: connections from peers --- */
 

@@ -38,9 +38,19 @@ static bool runs(Drover__VmState state)
 	       state == DROVER__VM_STATE__VM_STATE_IN_DOUBT;
 }
 
-/* 0: it does not run there; -EEXIST: it does; else: that is not known. */
+static bool same_disks(const Drover__VmInfo *theirs, const struct drover_vm_def *ours)
+{
+	if (theirs->n_disks != ours->disk_count)
+		return false;
+	for (uint32_t i = 0; i < ours->disk_count; i++)
+		if (strcmp(theirs->disks[i], ours->disks[i].path))
+			return false;
+	return true;
+}
+
+/* 0: it does not run there; -EEXIST, -ESTALE: not to be started here; else: that is not known. */
 static int check_peer(const struct drover_conf *conf, const struct drover_peer_conf *peer,
-		      const char *vm, struct drover_err *err)
+		      const char *vm, const struct drover_vm_def *def, struct drover_err *err)
 {
 	Drover__VmQuery ask = DROVER__VM_QUERY__INIT;
 	Drover__VmReply *reply = NULL;
@@ -50,15 +60,22 @@ static int check_peer(const struct drover_conf *conf, const struct drover_peer_c
 	r = query(conf, peer, DROVER_FRAME_VM_QUERY, &ask.base, DROVER_FRAME_VM_REPLY,
 		  &drover__vm_reply__descriptor, &reply, err);
 	if (r < 0)
-		return r == -EEXIST ? -EIO : r;
+		return r == -EEXIST || r == -ESTALE ? -EIO : r;
 	if (reply->present && reply->vm && runs(reply->vm->state))
 		r = drover_err_set(err, EEXIST, "vm %s is already running on %s", vm, peer->name);
+	/* One without disks has no definition there. */
+	else if (def && reply->present && reply->vm && reply->vm->n_disks &&
+		 !same_disks(reply->vm, def))
+		r = drover_err_set(err, ESTALE, "vm %s was moved away, and its disks on %s are not those "
+				   "of the definition here; start it there, or here by --force", vm,
+				   peer->name);
 	drover__vm_reply__free_unpacked(reply, NULL);
 	return r;
 }
 
-int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const char *placement,
-			   bool force, struct drover_err *err)
+int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
+			   const struct drover_vm_def *def, const char *placement, bool force,
+			   struct drover_err *err)
 {
 	if (placement[0] && !force && !drover_config_find_peer(conf, placement))
 		return drover_err_set(err, EHOSTUNREACH,
@@ -67,9 +84,9 @@ int drover_elsewhere_check(const struct drover_conf *conf, const char *vm, const
 	for (uint32_t i = 0; i < conf->peer_count; i++) {
 		const struct drover_peer_conf *peer = &conf->peers[i];
 		struct drover_err why = { 0 };
-		int r = check_peer(conf, peer, vm, &why);
+		int r = check_peer(conf, peer, vm, placement[0] && !force ? def : NULL, &why);
 
-		if (r == -EEXIST)
+		if (r == -EEXIST || r == -ESTALE)
 			return drover_err_set(err, r, "%s", why.text);
 		if (r < 0 && !force)
 			return drover_err_set(err, r,

@@ -34,6 +34,9 @@ void drover_end_check(struct drover_agent *agent)
 	for (uint32_t i = 0; i < agent->migration_count; i++)
 		if (may_hold_a_vm(agent->migrations[i]))
 			return;
+	/* The next agent goes on with disks that copy, but a guest may wait for one that switches. */
+	if (drover_storage_switches(agent))
+		return;
 	sd_event_exit(agent->event, 0);
 }
 

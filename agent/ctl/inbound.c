@@ -49,6 +49,10 @@ static void do_vm_info(void *data)
 	struct question *q = data;
 
 	q->vm_info = drover_vms_info(q->agent, q->vm);
+	/* Its images are in use, so it must not be started anywhere. */
+	if (q->vm_info && q->vm_info->state == DROVER__VM_STATE__VM_STATE_STOPPED &&
+	    drover_storage_moves(q->agent, q->vm, NULL))
+		q->vm_info->state = DROVER__VM_STATE__VM_STATE_INCOMING;
 }
 
 static int answer_vm(struct drover_agent *agent, struct drover_peer *peer, const char *name,

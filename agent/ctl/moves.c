@@ -25,6 +25,9 @@ static int check(struct drover_agent *agent, const Drover__Migrate *q, struct dr
 				      ")", q->vm, e->migration_id);
 	if (e->stop_request)
 		return drover_err_set(err, EBUSY, "vm %s is being stopped", q->vm);
+	if (drover_storage_moves(agent, q->vm, NULL))
+		return drover_err_set(err, EBUSY,
+				      "a disk of vm %s is being moved; drover storage list shows it", q->vm);
 	if (!strcmp(q->host, agent->conf.host))
 		return drover_err_set(err, EINVAL, "vm %s runs on %s already", q->vm, q->host);
 	if (!to)

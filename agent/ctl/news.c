@@ -75,3 +75,47 @@ void drover_news_migration(struct drover_agent *agent, const struct drover_migra
 	if (event.migration)
 		drover__migration_info__free_unpacked(event.migration, NULL);
 }
+
+static const char *disk_state_words(enum drover_disk_move_state state)
+{
+	switch (state) {
+	case DROVER_DISK_MOVE_PREPARE:
+		return "is being prepared";
+	case DROVER_DISK_MOVE_COPYING:
+		return "copies";
+	case DROVER_DISK_MOVE_INTERRUPTED:
+		return "is interrupted";
+	case DROVER_DISK_MOVE_IN_STEP:
+		return "holds both images in step";
+	case DROVER_DISK_MOVE_SWITCHING:
+		return "switches to the new image";
+	case DROVER_DISK_MOVE_DONE:
+		return "is done";
+	case DROVER_DISK_MOVE_CANCELLED:
+		return "was cancelled";
+	case DROVER_DISK_MOVE_FAILED:
+		return "failed";
+	}
+	return "is in an unknown state";
+}
+
+void drover_news_disk_move(struct drover_agent *agent, const struct drover_disk_move_info *info)
+{
+	Drover__Event event = DROVER__EVENT__INIT;
+	char text[1536];
+	int n;
+
+	n = snprintf(text, sizeof(text), "disk move %" PRIu64 " of vm %s, disk %s, to %s %s", info->id,
+		     info->vm, info->disk, info->new_path, disk_state_words(info->state));
+	if (info->error[0] && n < (int)sizeof(text))
+		snprintf(text + n, sizeof(text) - n, ": %s", info->error);
+	drover_log_set_subject(info->vm, 0);
+	log_info("%s", text);
+	drover_log_set_subject(NULL, 0);
+	event.text = text;
+	event.vm = (char *)info->vm;
+	event.disk_move = drover_reply_disk_move(info);
+	publish(agent, &event);
+	if (event.disk_move)
+		drover__disk_move_info__free_unpacked(event.disk_move, NULL);
+}

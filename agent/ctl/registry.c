@@ -36,6 +36,8 @@ int drover_entry_reserve(struct drover_agent *agent, const char *name,
 	if (drover_entry_find(agent, name))
 		return drover_err_set(err, EEXIST, "vm %s is already running on %s", name,
 				      agent->conf.host);
+	if (drover_storage_moves(agent, name, NULL))
+		return drover_err_set(err, EBUSY, "a disk of vm %s is being moved", name);
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return drover_err_set(err, ENOMEM, "out of memory");
@@ -235,6 +237,15 @@ struct finish {
 	struct drover_vm *vm;
 };
 
+static void arrive(struct drover_entry *e, struct drover_vm *vm)
+{
+	struct drover_err err = { 0 };
+
+	drover_entry_run(e, vm);
+	if (drover_definition_follow(e->agent, vm, &err) < 0)
+		log_error("vm %s: its definition here is out of date: %s", e->name, err.text);
+}
+
 static void do_finish(void *data)
 {
 	struct finish *f = data;
@@ -254,7 +265,7 @@ static void do_finish(void *data)
 		break;
 	case DROVER_OUTCOME_ARRIVED:
 		if (e)
-			drover_entry_run(e, f->vm);
+			arrive(e, f->vm);
 		break;
 	case DROVER_OUTCOME_NOTHING:
 		break;

@@ -68,6 +68,18 @@ void drover_reply_add_pool(Drover__ControlReply *reply, Drover__PoolInfo *pool)
 		drover__pool_info__free_unpacked(pool, NULL);
 }
 
+void drover_reply_add_disk_move(Drover__ControlReply *reply, Drover__DiskMoveInfo *move)
+{
+	if (!append(&reply->disk_moves, &reply->n_disk_moves, move) && move)
+		drover__disk_move_info__free_unpacked(move, NULL);
+}
+
+void drover_reply_add_image(Drover__ControlReply *reply, Drover__ImageInfo *image)
+{
+	if (!append(&reply->images, &reply->n_images, image) && image)
+		drover__image_info__free_unpacked(image, NULL);
+}
+
 void drover_reply_add_advice(Drover__ControlReply *reply, Drover__PoolAdvice *advice)
 {
 	if (!append(&reply->advice, &reply->n_advice, advice) && advice)
@@ -113,6 +125,56 @@ static Drover__RoundInfo *round_message(const struct drover_round_info *round)
 	return r;
 }
 
+Drover__DiskMoveInfo *drover_reply_disk_move(const struct drover_disk_move_info *info)
+{
+	Drover__DiskMoveInfo *m = malloc(sizeof(*m));
+
+	if (!m)
+		return NULL;
+	drover__disk_move_info__init(m);
+	m->id = info->id;
+	m->vm = strdup(info->vm);
+	m->disk = strdup(info->disk);
+	/* The numbers are the same on purpose. */
+	m->state = (Drover__DiskMoveState)info->state;
+	m->error = strdup(info->error);
+	m->host = strdup(info->host);
+	m->old_path = strdup(info->old_path);
+	m->old_pool = strdup(info->old_pool);
+	m->old_format = strdup(info->old_format);
+	m->new_path = strdup(info->new_path);
+	m->new_pool = strdup(info->new_pool);
+	m->new_format = strdup(info->new_format);
+	m->new_host = strdup(info->new_host);
+	m->old_deleted = info->old_deleted;
+	m->start_time_us = info->start_time_us;
+	m->total_us = info->total_us;
+	m->size_bytes = info->size_bytes;
+	m->todo_bytes = info->todo_bytes;
+	m->done_bytes = info->done_bytes;
+	m->rate_bytes = info->rate_bytes;
+	m->expected_us = info->expected_us;
+	m->write_before_us = info->write_before_us;
+	m->write_now_us = info->write_now_us;
+	m->write_rate_before_bytes = info->write_rate_before_bytes;
+	m->write_rate_now_bytes = info->write_rate_now_bytes;
+	m->switch_us = info->switch_us;
+	m->verified_bytes = info->verified_bytes;
+	m->mismatched_bytes = info->mismatched_bytes;
+	m->interruptions = info->interruptions;
+	return m;
+}
+
+static void add_disks(Drover__MigrationInfo *m, const struct drover_migration_info *info)
+{
+	for (uint32_t i = 0; i < info->disk_count; i++) {
+		Drover__DiskMoveInfo *disk = drover_reply_disk_move(&info->disks[i]);
+
+		if (!append(&m->disks, &m->n_disks, disk) && disk)
+			drover__disk_move_info__free_unpacked(disk, NULL);
+	}
+}
+
 Drover__MigrationInfo *drover_reply_migration(const struct drover_migration_info *info)
 {
 	Drover__MigrationInfo *m = malloc(sizeof(*m));
@@ -152,5 +214,6 @@ Drover__MigrationInfo *drover_reply_migration(const struct drover_migration_info
 		if (!append(&m->rounds, &m->n_rounds, r))
 			free(r);
 	}
+	add_disks(m, info);
 	return m;
 }

@@ -20,10 +20,13 @@ void drover_reply_add_vm(Drover__ControlReply *reply, Drover__VmInfo *vm);
 void drover_reply_add_migration(Drover__ControlReply *reply, Drover__MigrationInfo *migration);
 void drover_reply_add_host(Drover__ControlReply *reply, Drover__HostInfo *host);
 void drover_reply_add_pool(Drover__ControlReply *reply, Drover__PoolInfo *pool);
+void drover_reply_add_disk_move(Drover__ControlReply *reply, Drover__DiskMoveInfo *move);
+void drover_reply_add_image(Drover__ControlReply *reply, Drover__ImageInfo *image);
 void drover_reply_add_advice(Drover__ControlReply *reply, Drover__PoolAdvice *advice);
 
 /** drover_reply_vm() - what the definition tells; the caller adds the state */
 Drover__VmInfo *drover_reply_vm(const struct drover_vm_def *def);
 Drover__MigrationInfo *drover_reply_migration(const struct drover_migration_info *info);
+Drover__DiskMoveInfo *drover_reply_disk_move(const struct drover_disk_move_info *info);
 
 #endif

@@ -19,6 +19,10 @@ static const struct {
 	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_SHOW, drover_moves_show },
 	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_CANCEL, drover_moves_cancel },
 	{ DROVER__CONTROL_REQUEST__VERB_MIGRATION_RESOLVE, drover_moves_resolve },
+	{ DROVER__CONTROL_REQUEST__VERB_STORAGE_MIGRATE, drover_storage_migrate },
+	{ DROVER__CONTROL_REQUEST__VERB_STORAGE_LIST, drover_storage_list },
+	{ DROVER__CONTROL_REQUEST__VERB_STORAGE_SHOW, drover_storage_show },
+	{ DROVER__CONTROL_REQUEST__VERB_STORAGE_CANCEL, drover_storage_cancel_move },
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_LIST, drover_hosts_list },
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_SHOW, drover_hosts_show },
 };

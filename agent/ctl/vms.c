@@ -69,7 +69,7 @@ static int launch(struct start *s)
 	if (r == 0)
 		r = drover_record_where(conf, s->name, where, &s->err);
 	if (r == 0)
-		r = drover_elsewhere_check(conf, s->name, where, s->force, &s->err);
+		r = drover_elsewhere_check(conf, s->name, &def, where, s->force, &s->err);
 	if (r == 0)
 		r = drover_vm_launch(conf, &def, text, false, &s->vm, &s->err);
 	if (r < 0)
@@ -160,6 +160,8 @@ static int begin_stop(struct drover_entry *e, bool force, struct drover_err *err
 				      e->name, (unsigned long long)e->migration_id);
 	if (e->stop_request)
 		return drover_err_set(err, EALREADY, "vm %s is being stopped already", e->name);
+	/* The disks stay where they are. */
+	drover_storage_cancel(e->agent, e->name);
 	/* "quit" lets QEMU close its disks in good order. */
 	return drover_qmp_call(e->vm->qmp, force ? "quit" : "system_powerdown", NULL,
 			       QMP_TIMEOUT_MS, NULL, err);

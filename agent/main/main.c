@@ -80,6 +80,9 @@ static int set_up(struct drover_agent *agent, const char *path, struct drover_er
 	if (r < 0)
 		return drover_err_set(err, r, "cannot set up the event loop: %s", strerror(-r));
 	drover_registry_env(agent);
+	r = drover_storage_init(agent, err);
+	if (r < 0)
+		return r;
 	read_qemu_version(agent);
 	r = drover_calls_create(agent->event, &agent->calls, err);
 	/* The mailbox comes first: it shows that no other agent runs here. */
