@@ -31,7 +31,8 @@ struct drover_mirror {
 
 /**
  * struct drover_mirror_status - a look at it
- * @done, @todo: bytes of the pass; @todo grows as the guest dirties what was not copied
+ * @done: bytes copied, those that the guest wrote to both sides among them
+ * @todo: bytes that are left; it may grow while the mirror is interrupted
  * @error: QEMU's word for what interrupted it
  */
 struct drover_mirror_status {

@@ -53,7 +53,7 @@ void drover_progress_info(const struct drover_progress *p, struct drover_disk_mo
 	first = &p->samples[(p->next + DROVER_PROGRESS_SAMPLES - p->count) %
 			    DROVER_PROGRESS_SAMPLES];
 	info->done_bytes = last->done;
-	info->todo_bytes = last->todo;
+	info->todo_bytes = last->done + last->todo;
 	drover_progress_writes(first, last, &info->write_now_us, &info->write_rate_now_bytes);
 	time_us = last->time_us - first->time_us;
 	if (!time_us)

@@ -11,7 +11,7 @@
 /**
  * struct drover_progress_sample - a look at a move
  * @time_us: CLOCK_MONOTONIC
- * @done, @todo: bytes of the copy
+ * @done, @todo: bytes of the copy that are done and left
  */
 struct drover_progress_sample {
 	uint64_t time_us, done, todo;
