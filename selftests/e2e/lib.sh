@@ -50,13 +50,19 @@ hosts_down()
 	"$LAB" down >/dev/null 2>&1
 }
 
-# host_install HOST N: module loaded, user and configuration there.
+# host_install HOST N: module loaded, user and configuration there. POOLS, words of the form
+# NAME:DISK, makes /dev/DISK of each host a pool of its own, an ext4 at /srv/NAME.
 host_install()
 {
-	local host=$1 n=$2 i conf
+	local host=$1 n=$2 i conf pool
 	conf="[host]\nname = $host\n"
 	for ((i = 1; i <= n; i++)); do
 		[ "host$i" = "$host" ] || conf+="[peer host$i]\naddress = 10.77.0.1$i\n"
+	done
+	for pool in ${POOLS:-}; do
+		conf+="[pool ${pool%%:*}]\npath = /srv/${pool%%:*}\nmounted = yes\n"
+		on "$host" sh -ec "mkdir -p /srv/${pool%%:*}; mkfs.ext4 -q -m 0 /dev/${pool##*:}
+			mount -o noatime /dev/${pool##*:} /srv/${pool%%:*}" || return 1
 	done
 	on "$host" sh -ec "
 		id drover-qemu >/dev/null 2>&1 || useradd -r -M -s /usr/sbin/nologin -G kvm drover-qemu
@@ -98,7 +104,8 @@ drover()
 }
 
 # vm_define HOST NAME [KEY=VALUE of the guest…]: a definition with the
-# self-checking guest on the shared disk. MEMORY, DISK and EXTRA change it.
+# self-checking guest on the shared disk. MEMORY, DISK and EXTRA change it; INITRD=initrd-fio
+# gives the guest fio.
 vm_define()
 {
 	local host=$1 name=$2
@@ -112,7 +119,7 @@ vm_define()
 		vcpus = 1
 		memory = ${MEMORY:-512}
 		kernel = $BUILD/guest/vmlinuz
-		initrd = $BUILD/guest/initrd.gz
+		initrd = $BUILD/guest/${INITRD:-initrd}.gz
 		cmdline = $args
 		[disk root]
 		path = ${DISK:-/dev/san}
