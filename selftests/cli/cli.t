@@ -76,6 +76,17 @@ ends 2 'not "2x"' migrate web1 --to host2 --streams 2x
 ends 2 '"seven" is no number of a migration' migration show seven
 ends 2 '"0" is no number of a migration' migration cancel 0
 ends 2 'exclude each other' migration resolve 7 --source --target
+ends 2 'takes migrate, list, show or cancel' storage
+ends 2 'something is missing' storage migrate --to fast
+ends 2 '--to is missing' storage migrate web1 root
+ends 2 '--to wants a value' storage migrate web1 --to
+ends 2 '"c" is a word too many' storage migrate a b c --to fast
+ends 2 '--all and the name of a disk exclude each other' storage migrate web1 root --all --to fast
+ends 2 '--bandwidth takes a number from 1 to 1000000, not "0"' storage migrate web1 --to fast --bandwidth 0
+ends 2 'a name is empty' storage migrate web1 '' --to fast
+ends 2 '"b" is a word too many' storage list a b
+ends 2 '"seven" is no number of a disk move' storage show seven
+ends 2 '"0" is no number of a disk move' storage cancel 0
 ends 2 'takes list, show, evacuate, balance, report or stop' pool
 ends 2 'something is missing' pool show --measure
 ends 2 'something is missing' pool evacuate --to fast
@@ -95,7 +106,7 @@ ends 2 'there is no command "frobnicate"' help frobnicate
 helps 'usage: drover .*migrate .*move a running VM' help
 helps 'usage: drover ' --help
 helps 'usage: drover ' -h
-for command in vm migrate migration pool host events session version help; do
+for command in vm migrate migration storage pool host events session version help; do
 	helps "drover $command" help "$command"
 done
 helps 'drover vm stop NAME' vm --help
@@ -137,6 +148,12 @@ else
 	ends 3 "$missing" migration show 18446744073709551615
 	ends 3 "$missing" migration cancel 7
 	ends 3 "$missing" migration resolve 7 --source
+	ends 3 "$missing" storage migrate web1 root --to fast --format qcow2 --keep-backing --verify
+	ends 3 "$missing" storage migrate web1 --to fast --all --bandwidth 5 --delete-old --detach
+	ends 3 "$missing" storage list
+	ends 3 "$missing" storage list web1 --json
+	ends 3 "$missing" storage show 7
+	ends 3 "$missing" storage cancel 7
 	ends 3 "$missing" pool list --measure
 	ends 3 "$missing" pool show fast
 	ends 3 "$missing" pool evacuate old --to fast --to a,b --parallel 2 --dry-run
@@ -161,7 +178,7 @@ for page in "$MAN"/*.[58]; do
 	fi
 done
 # Every option that help knows stands in the manual page and in the completion.
-for command in vm migrate migration pool; do
+for command in vm migrate migration storage pool; do
 	for option in $("$DROVER" help "$command" | grep -oE -- '--[a-z-]+' | sort -u); do
 		runs "$option of $command is documented" grep -qF -- "${option//-/\\-}" "$MAN/drover.8"
 		runs "$option of $command completes" grep -qF -- "$option" "$COMPLETION"
@@ -178,6 +195,7 @@ complete_words()
 			"vm list --json") echo "{\"vms\":[{\"name\":\"web1\"},{\"name\":\"web2\"},{\"name\":\"web\$(id)\"}]}" ;;
 			"host list --json") printf "{\n  \"hosts\": [\n    {\n      \"name\": \"host%d\",\n      \"self\": true\n    }\n  ]\n}\n" 1 2 ;;
 			"pool list --json") echo "{\"pools\":[{\"name\":\"fast\",\"vms\":[\"web1\"]}]}" ;;
+			"storage list --json") echo "{\"images\":[],\"disk_moves\":[{\"id\":8}]}" ;;
 			"migration list --json") echo "{\"migrations\":[{\"id\":7}]}" ;;
 			esac; }
 		. "$1"; shift
@@ -195,6 +213,10 @@ is "$(complete_words pool evacuate '')" 'fast' 'Tab: pools'
 is "$(complete_words pool evacuate old --to '')" 'fast' 'Tab: pools as targets'
 is "$(complete_words pool evacuate old --parallel '')" '' 'Tab: no guess at how many'
 is "$(complete_words migration cancel '')" '7' 'Tab: migrations'
+is "$(complete_words storage migrate web1 --to '')" 'fast' 'Tab: pools for disks'
+is "$(complete_words storage migrate '')" 'web1 web2' 'Tab: VMs whose disks move'
+is "$(complete_words storage migrate web1 --format '')" 'raw qcow2' 'Tab: formats'
+is "$(complete_words storage show '')" '8' 'Tab: disk moves'
 is "$(complete_words migration resolve 7 --s)" '--source' 'Tab: options of one word only'
 is "$(complete_words --json host show host2)" 'host2' 'Tab: after --json'
 is "$(complete_words help ses)" 'session' 'Tab: what help explains'

@@ -22,6 +22,9 @@ _drover_options()
 	'pool list' | 'pool show') echo "--measure $common" ;;
 	'pool evacuate') echo "--to --parallel --bandwidth --delete-old --dry-run --detach $common" ;;
 	'pool balance') echo "--apply --detach $common" ;;
+	'storage migrate')
+		echo "--to --all --format --bandwidth --keep-backing --delete-old --verify --detach $common"
+		;;
 	*) echo "$common" ;;
 	esac
 }
@@ -32,6 +35,8 @@ _drover_operand()
 	case "$1 $2" in
 	'vm start' | 'vm stop' | 'vm show') _drover_names vm name ;;
 	'host show') _drover_names host name ;;
+	'storage migrate' | 'storage list') _drover_names vm name ;;
+	'storage show' | 'storage cancel') _drover_names storage id ;;
 	'pool show' | 'pool evacuate' | 'pool report' | 'pool stop') _drover_names pool name ;;
 	'migration show' | 'migration cancel' | 'migration resolve')
 		_drover_names migration id
@@ -47,9 +52,10 @@ _drover_second()
 	migration) echo 'list show cancel resolve' ;;
 	host) echo 'list show' ;;
 	pool) echo 'list show evacuate balance report stop' ;;
+	storage) echo 'migrate list show cancel' ;;
 	session) echo 'list' ;;
 	migrate) _drover_names vm name ;;
-	help) echo 'vm migrate migration pool host events session version help' ;;
+	help) echo 'vm migrate migration storage pool host events session version help' ;;
 	esac
 }
 
@@ -62,10 +68,11 @@ _drover()
 	case $previous in
 	--to)
 		case ${COMP_WORDS[*]} in
-		*' pool '*) offer=$(_drover_names pool name) ;;
+		*' pool '* | *' storage '*) offer=$(_drover_names pool name) ;;
 		*) offer=$(_drover_names host name) ;;
 		esac
 		;;
+	--format) offer='raw qcow2' ;;
 	--timeout | --downtime-limit | --bandwidth | --streams | --parallel)
 		COMPREPLY=()
 		return
@@ -74,7 +81,9 @@ _drover()
 		# The words before this one that are neither options nor values of options.
 		for ((i = 1; i < COMP_CWORD; i++)); do
 			case ${COMP_WORDS[i]} in
-			--to | --timeout | --downtime-limit | --bandwidth | --streams | --parallel) i=$((i + 1)) ;;
+			--to | --format | --timeout | --downtime-limit | --bandwidth | --streams | --parallel)
+				i=$((i + 1))
+				;;
 			-*) ;;
 			*) words+=("${COMP_WORDS[i]}") ;;
 			esac
@@ -83,7 +92,7 @@ _drover()
 		-*) offer=$(_drover_options "${words[0]-}" "${words[1]-}") ;;
 		*)
 			case ${#words[@]} in
-			0) offer='vm migrate migration pool host events session version help' ;;
+			0) offer='vm migrate migration storage pool host events session version help' ;;
 			1) offer=$(_drover_second "${words[0]}") ;;
 			2) offer=$(_drover_operand "${words[@]}") ;;
 			esac

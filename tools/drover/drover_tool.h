@@ -61,6 +61,10 @@ struct tool_option {
 int tool_parse(int argc, char **argv, const struct tool_option *options, const char **names,
 	       int count, const char *usage);
 
+/** tool_parse_some() - the same with at least @min words; the others are NULL */
+int tool_parse_some(int argc, char **argv, const struct tool_option *options, const char **names,
+		    int min, int count, const char *usage);
+
 typedef int tool_command(int argc, char **argv);
 
 struct tool_verb {
@@ -87,6 +91,6 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret);
 int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply);
 
 tool_command vm_command, migrate_command, migration_command, host_command, events_command,
-	session_command, pool_command;
+	session_command, pool_command, storage_command;
 
 #endif

@@ -39,6 +39,20 @@ static const struct {
 	  "  without an option   ask the target once more\n"
 	  "  --source            the VM will never run on the target: resume it here\n"
 	  "  --target            the VM runs on the target: end it here\n" },
+	{ "storage", storage_command, "move the disks of VMs to another pool",
+	  "drover storage migrate VM [DISK] --to POOL [OPTION…]   move disks, and show it\n"
+	  "  --to POOL           a pool of drover.conf\n"
+	  "  --all               all disks of the VM; so it is without DISK, too\n"
+	  "  --format FORMAT     raw or qcow2, by default that of the pool\n"
+	  "  --bandwidth MIB     at most 1 to 1000000 MiB/s, all disks together\n"
+	  "  --keep-backing      copy the top image alone, onto the same backing file\n"
+	  "  --delete-old        delete the old image once the new one is proven\n"
+	  "  --verify            pause the VM at the switch and compare every byte\n"
+	  "  --detach            do not wait for the end\n"
+	  "drover storage list [VM]                images, which of them are true, and moves\n"
+	  "drover storage show ID                  a move\n"
+	  "drover storage cancel ID                end it; the disk stays on its old image\n"
+	  "Ctrl-C cancels; pressed once more it leaves the moves to themselves.\n" },
 	{ "pool", pool_command, "list, show, evacuate and balance pools",
 	  "drover pool list [--measure]            pools of this host\n"
 	  "drover pool show POOL [--measure]       one, with its images, and how its evacuation stands\n"

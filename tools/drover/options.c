@@ -142,8 +142,8 @@ static int parse_options(int argc, char **argv, const struct tool_option *option
 	return r;
 }
 
-int tool_parse(int argc, char **argv, const struct tool_option *options, const char **names,
-	       int count, const char *usage)
+int tool_parse_some(int argc, char **argv, const struct tool_option *options, const char **names,
+		    int min, int count, const char *usage)
 {
 	/* getopt_long() passes over the first word, here that of the command. */
 	int r = parse_options(argc + 1, argv - 1, options, usage);
@@ -155,14 +155,23 @@ int tool_parse(int argc, char **argv, const struct tool_option *options, const c
 	if (found > count)
 		return tool_fail(EXIT_USAGE, "\"%s\" is a word too many; usage: %s", words[count],
 				 usage);
-	if (found < count)
+	if (found < min)
 		return tool_fail(EXIT_USAGE, "something is missing; usage: %s", usage);
 	for (int i = 0; i < count; i++) {
+		names[i] = NULL;
+		if (i >= found)
+			continue;
 		if (!*words[i])
 			return tool_fail(EXIT_USAGE, "a name is empty; usage: %s", usage);
 		names[i] = words[i];
 	}
 	return 0;
+}
+
+int tool_parse(int argc, char **argv, const struct tool_option *options, const char **names,
+	       int count, const char *usage)
+{
+	return tool_parse_some(argc, argv, options, names, count, count, usage);
 }
 
 /* --- verbs --- */
