@@ -111,13 +111,13 @@ int drover_vmkeys_disk(struct drover_disk_def *disk, const char *key, const char
 	return drover_err_set(err, EINVAL, "unknown key \"%s\" in [disk %s]", key, disk->name);
 }
 
-/* Six pairs of hex digits, and no group address (the lowest bit of the first byte). */
+/* Six pairs of hex digits, not all zero, and no group address (the lowest bit of the first byte). */
 static bool is_mac(const char *s)
 {
 	for (int i = 0; i < 17; i++)
 		if (i % 3 == 2 ? s[i] != ':' : !isxdigit((unsigned char)s[i]))
 			return false;
-	return !s[17] && !strchr("13579bdfBDF", s[1]);
+	return !s[17] && !strchr("13579bdfBDF", s[1]) && strspn(s, "0:") < 17;
 }
 
 int drover_vmkeys_nic(struct drover_nic_def *nic, const char *key, const char *value,

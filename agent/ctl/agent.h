@@ -154,9 +154,12 @@ int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
 			   const struct drover_vm_def *def, const char *placement, bool force,
 			   struct drover_err *err);
 
-/** drover_elsewhere_host() - ask a peer about itself; never NULL but when out of memory */
-Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
-					const struct drover_peer_conf *peer);
+/**
+ * drover_elsewhere_hosts() - ask all peers about themselves at once, and add what they say
+ * @only: ask this one alone; NULL: all
+ */
+void drover_elsewhere_hosts(const struct drover_conf *conf, const char *only,
+			    Drover__ControlReply *reply);
 
 /* --- definition.c: definitions whose disks have other images; control thread only --- */
 

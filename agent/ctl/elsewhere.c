@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Questions to other hosts. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "core/config.h"
 #include "ctl/agent.h"
+#include "ctl/reply.h"
 #include "net/peer.h"
 
 static int query(const struct drover_conf *conf, const struct drover_peer_conf *to,
@@ -73,28 +76,73 @@ static int check_peer(const struct drover_conf *conf, const struct drover_peer_c
 	return r;
 }
 
+/* One peer being asked, in a thread of its own: the dead ones take their time together. */
+struct asking {
+	pthread_t thread;
+	bool runs;
+	const struct drover_conf *conf;
+	const struct drover_peer_conf *peer;
+	const char *name;	/* of the VM or the host in question, or NULL */
+	const struct drover_vm_def *def;
+	int result;
+	struct drover_err err;
+	Drover__HostInfo *host;
+};
+
+static void ask_all(const struct drover_conf *conf, struct asking like, void *(*fn)(void *),
+		    struct asking *asking)
+{
+	like.conf = conf;
+	for (uint32_t i = 0; i < conf->peer_count; i++) {
+		struct asking *a = &asking[i];
+
+		*a = like;
+		a->peer = &conf->peers[i];
+		a->runs = pthread_create(&a->thread, NULL, fn, a) == 0;
+		if (!a->runs)
+			fn(a);
+	}
+	for (uint32_t i = 0; i < conf->peer_count; i++)
+		if (asking[i].runs)
+			pthread_join(asking[i].thread, NULL);
+}
+
+static void *run_check(void *data)
+{
+	struct asking *a = data;
+
+	a->result = check_peer(a->conf, a->peer, a->name, a->def, &a->err);
+	return NULL;
+}
+
 int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
 			   const struct drover_vm_def *def, const char *placement, bool force,
 			   struct drover_err *err)
 {
+	auto_free struct asking *asking = calloc(conf->peer_count + 1, sizeof(*asking));
+	struct asking like = { .name = vm, .def = placement[0] && !force ? def : NULL };
+
+	if (!asking)
+		return drover_err_set(err, ENOMEM, "out of memory");
 	if (placement[0] && !force && !drover_config_find_peer(conf, placement))
 		return drover_err_set(err, EHOSTUNREACH,
 				      "vm %s was moved to %s, which is no peer any more; --force starts it here",
 				      vm, placement);
+	ask_all(conf, like, run_check, asking);
+	/* That it runs somewhere counts more than that somebody is silent. */
+	for (uint32_t i = 0; i < conf->peer_count; i++)
+		if (asking[i].result == -EEXIST || asking[i].result == -ESTALE)
+			return drover_err_set(err, asking[i].result, "%s", asking[i].err.text);
 	for (uint32_t i = 0; i < conf->peer_count; i++) {
-		const struct drover_peer_conf *peer = &conf->peers[i];
-		struct drover_err why = { 0 };
-		int r = check_peer(conf, peer, vm, placement[0] && !force ? def : NULL, &why);
+		const struct asking *a = &asking[i];
 
-		if (r == -EEXIST || r == -ESTALE)
-			return drover_err_set(err, r, "%s", why.text);
-		if (r < 0 && !force)
-			return drover_err_set(err, r,
+		if (a->result < 0 && !force)
+			return drover_err_set(err, a->result,
 					      "it is not known whether vm %s runs on %s (%.300s); --force starts it here",
-					      vm, peer->name, why.text);
-		if (r < 0)
-			log_warning("vm %s: started without the word of %s: %s", vm, peer->name,
-				    why.text);
+					      vm, a->peer->name, a->err.text);
+		if (a->result < 0)
+			log_warning("vm %s: started without the word of %s: %s", vm, a->peer->name,
+				    a->err.text);
 	}
 	return 0;
 }
@@ -110,8 +158,8 @@ static Drover__HostInfo *unreachable(const struct drover_err *why)
 	return host;
 }
 
-Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
-					const struct drover_peer_conf *peer)
+static Drover__HostInfo *ask_host(const struct drover_conf *conf,
+				  const struct drover_peer_conf *peer)
 {
 	Drover__HostQuery ask = DROVER__HOST_QUERY__INIT;
 	Drover__HostReply *reply = NULL;
@@ -136,4 +184,27 @@ Drover__HostInfo *drover_elsewhere_host(const struct drover_conf *conf,
 	host->address = strdup(peer->address);
 	host->self = false;
 	return host;
+}
+
+static void *run_host(void *data)
+{
+	struct asking *a = data;
+
+	if (!a->name || !strcmp(a->name, a->peer->name))
+		a->host = ask_host(a->conf, a->peer);
+	return NULL;
+}
+
+void drover_elsewhere_hosts(const struct drover_conf *conf, const char *only,
+			    Drover__ControlReply *reply)
+{
+	auto_free struct asking *asking = calloc(conf->peer_count + 1, sizeof(*asking));
+	struct asking like = { .name = only };
+
+	if (!asking)
+		return;
+	ask_all(conf, like, run_host, asking);
+	for (uint32_t i = 0; i < conf->peer_count; i++)
+		if (asking[i].host)
+			drover_reply_add_host(reply, asking[i].host);
 }

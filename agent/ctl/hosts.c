@@ -63,10 +63,7 @@ static void *run_survey(void *data)
 
 	if (!s->only[0] || !strcmp(s->only, conf->host))
 		drover_reply_add_host(s->reply, drover_hosts_self(s->agent, s->vms));
-	for (uint32_t i = 0; i < conf->peer_count; i++)
-		if (!s->only[0] || !strcmp(s->only, conf->peers[i].name))
-			drover_reply_add_host(s->reply,
-					      drover_elsewhere_host(conf, &conf->peers[i]));
+	drover_elsewhere_hosts(conf, s->only[0] ? s->only : NULL, s->reply);
 	if (drover_call_post(s->agent->calls, do_answer, s) < 0)
 		log_error("out of memory");
 	return NULL;

@@ -18,6 +18,9 @@
 
 /* A peer that is silent for this long while data is under way is dead. */
 #define USER_TIMEOUT_MS 15000
+/* Whoever connects has this long to say who he is, in no more than so many bytes. */
+#define HELLO_TIMEOUT_S 5
+#define HELLO_MAX	4096
 
 static void set_options(int fd)
 {
@@ -169,6 +172,33 @@ static int check_hello(const struct drover_conf *conf, const Drover__Hello *hell
 	return 0;
 }
 
+/*
+ * Waits until a whole Hello has come, by looking at it: a stranger who sends it byte by byte holds
+ * the connection no longer than one who sends nothing.
+ */
+static int await_hello(struct drover_peer *peer, struct drover_err *err)
+{
+	struct timeval limit = { .tv_sec = HELLO_TIMEOUT_S };
+	uint8_t bytes[DROVER_FRAME_HEADER_SIZE + HELLO_MAX];
+	struct drover_frame_header header;
+	ssize_t wanted = DROVER_FRAME_HEADER_SIZE, n;
+
+	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	n = recv(peer->fd, bytes, wanted, MSG_PEEK | MSG_WAITALL);
+	/* What else is wrong with a header the one who reads it says. */
+	if (n == wanted && drover_frame_unpack(bytes, &header, NULL) == 0) {
+		if (header.length > HELLO_MAX)
+			return drover_err_set(err, EPROTO, "a Hello of %u bytes is too long",
+					      header.length);
+		wanted += header.length;
+		n = recv(peer->fd, bytes, wanted, MSG_PEEK | MSG_WAITALL);
+	}
+	if ((n < 0 && errno == EAGAIN) || (n > 0 && n < wanted))
+		return drover_err_set(err, ETIMEDOUT, "no whole Hello came in %d s", HELLO_TIMEOUT_S);
+	drover_peer_set_timeout(peer, DROVER_PEER_TIMEOUT_MS);
+	return 0;
+}
+
 static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer,
 			Drover__Hello **ret_hello, struct drover_err *err)
 {
@@ -176,8 +206,10 @@ static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer
 	Drover__Hello *hello = NULL;
 	int r;
 
-	r = drover_peer_expect(peer, DROVER_FRAME_HELLO, &drover__hello__descriptor,
-			       (ProtobufCMessage **)&hello, err);
+	r = await_hello(peer, err);
+	if (r == 0)
+		r = drover_peer_expect(peer, DROVER_FRAME_HELLO, &drover__hello__descriptor,
+				       (ProtobufCMessage **)&hello, err);
 	if (r < 0)
 		return r;
 	r = check_hello(conf, hello, err);

@@ -322,7 +322,8 @@ static void mistakes_in_nics(void **state)
 {
 	static const char *const macs[] = { "", "52:54:00:01:02", "52:54:00:01:02:03:04",
 					    "52-54-00-01-02-03", "52:54:00:01:02:0g",
-					    "53:54:00:01:02:03", "ff:ff:ff:ff:ff:ff" };
+					    "53:54:00:01:02:03", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00",
+	};
 	char text[128], sentence[128];
 
 	bad(VM "[nic]\n", "web1.conf:4: a NIC needs a name of at most 16 letters, as in [nic lan]");
