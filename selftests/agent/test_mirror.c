@@ -1,149 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Nodes and mirrors in a real QEMU, whose machine has nothing to boot: the writes of a guest are
- * those of the monitor's own command "qemu-io".
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* Nodes and mirrors in a real QEMU. */
+#include "qemu.h"
 
-#include <cmocka.h>
-
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "block/image.h"
 #include "block/mirror.h"
 #include "core/clock.h"
 
-#define QEMU	 "/usr/bin/qemu-system-x86_64"
-#define MIB	 (1ULL << 20)
-#define SIZE	 (64 * MIB)
 #define PATIENCE 20000000
 
-static const struct drover_disk_def like = { .name = "root",
-					     .cache = "writeback",
-					     .aio = "threads" };
-
-static char dir[64];
-static pid_t qemu;
-static struct drover_qmp *qmp;
-
-static const char *in(const char *name)
-{
-	static char paths[4][128];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static void done(int r, const struct drover_err *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
-
-/* --- QEMU --- */
-
-static void become_qemu(int fd)
-{
-	char add[32], chardev[128];
-
-	snprintf(add, sizeof(add), "fd=%d,set=1", fd);
-	snprintf(chardev, sizeof(chardev), "socket,id=q,path=%s/q,server=on,wait=off", dir);
-	/* A file may not grow beyond a limit that a test sets: an error, not the end. */
-	signal(SIGXFSZ, SIG_IGN);
-	/* What "qemu-io" says. */
-	dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
-	execl(QEMU, QEMU, "-machine", "q35,accel=tcg", "-nodefaults", "-display", "none", "-m",
-	      "64", "-add-fd", add, "-chardev", chardev, "-mon", "chardev=q,mode=control",
-	      "-blockdev",
-	      "{\"driver\":\"file\",\"filename\":\"/dev/fdset/1\",\"node-name\":\"file-root\"}",
-	      "-blockdev",
-	      "{\"driver\":\"raw\",\"file\":\"file-root\",\"node-name\":\"disk-root\"}", "-device",
-	      "virtio-blk-pci,id=virtio-root,drive=disk-root", NULL);
-	_exit(127);
-}
-
-static int start_qemu(void **state)
-{
-	struct drover_err err = { 0 };
-	int fd;
-
-	strcpy(dir, "/tmp/drover-mirror.XXXXXX");
-	if (!mkdtemp(dir) || drover_image_create(in("old"), "raw", SIZE, NULL, NULL, &err) < 0)
-		return -1;
-	fd = open(in("old"), O_RDWR);
-	qemu = fork();
-	if (qemu == 0)
-		become_qemu(fd);
-	close(fd);
-	return drover_qmp_connect(in("q"), 20000, &qmp, &err);
-}
-
-static int end_qemu(void **state)
-{
-	char command[128];
-	int status;
-
-	drover_qmp_close(qmp);
-	kill(qemu, SIGKILL);
-	waitpid(qemu, &status, 0);
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
-}
-
-/* What a guest would do. */
-static void guest(const char *what)
-{
-	struct drover_err err = { 0 };
-	json_t *result = NULL;
-	char line[256];
-
-	snprintf(line, sizeof(line), "qemu-io -d virtio-root/virtio-backend \"%s\"", what);
-	done(drover_qmp_call(qmp, "human-monitor-command", json_pack("{ss}", "command-line", line),
-			     10000, &result, &err),
-	     &err);
-	if (strstr(json_string_value(result), "rror") || strstr(json_string_value(result), "ailed"))
-		fail_msg("%s: %s", what, json_string_value(result));
-	json_decref(result);
-}
-
-/* Does QEMU have that file open? */
-static bool is_open(const char *name)
-{
-	char fds[64], target[256];
-	struct dirent *d;
-	bool found = false;
-	DIR *list;
-
-	snprintf(fds, sizeof(fds), "/proc/%d/fd", qemu);
-	list = opendir(fds);
-	assert_non_null(list);
-	while ((d = readdir(list))) {
-		ssize_t n = readlinkat(dirfd(list), d->d_name, target, sizeof(target) - 1);
-
-		if (n <= 0)
-			continue;
-		target[n] = '\0';
-		found |= !strcmp(target, in(name));
-	}
-	closedir(list);
-	return found;
-}
+static const struct drover_disk_def like = {
+	.name = "root", .cache = "writeback", .aio = "threads"
+};
 
 /* --- a mirror --- */
 
@@ -305,13 +174,6 @@ static void both_can_part(void **state)
 	guest("write -P 7 2M 64k");
 }
 
-static void limit_files(uint64_t bytes)
-{
-	struct rlimit limit = { bytes, RLIM_INFINITY };
-
-	assert_int_equal(prlimit(qemu, RLIMIT_FSIZE, &limit, NULL), 0);
-}
-
 static void a_full_store_interrupts_and_the_guest_does_not_see_it(void **state)
 {
 	struct drover_mirror m;
@@ -349,12 +211,12 @@ static void a_vm_that_stops_meanwhile_is_not_switched(void **state)
 	await(&m, DROVER_MIRROR_IN_STEP);
 	done(drover_mirror_hold(&m, &err), &err);
 	guest("aio_write -P 1 3M 64k");
-	done(drover_qmp_call(qmp, "stop", NULL, 10000, NULL, &err), &err);
+	json_decref(call("stop", NULL));
 	assert_int_equal(drover_mirror_switch(&m, &err), -EAGAIN);
 	assert_string_equal(err.text, "the VM changed from running to paused during the switch");
 	cancel(&m);
 	guest("read -P 1 3M 64k");
-	done(drover_qmp_call(qmp, "cont", NULL, 10000, NULL, &err), &err);
+	json_decref(call("cont", NULL));
 }
 
 static void what_an_earlier_agent_left_is_found(void **state)

@@ -1,0 +1,689 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Disks of a VM that runs (a real QEMU) and of one that is stopped change their pool. */
+#include "qemu.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "block/mirror.h"
+#include "block/move.h"
+#include "block/record.h"
+#include "core/clock.h"
+
+#define PATIENCE_US 20000000
+
+static struct drover_conf conf;
+static struct drover_vm_def def;
+
+/* --- what a move needs from above --- */
+
+static struct {
+	pthread_mutex_t lock;
+	char switched[2 * DROVER_FIELD_LEN];
+	char states[256];
+	int switch_error, allow_error;
+	int finished;
+} above = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int allowed(void *data, const char *vm, struct drover_err *err)
+{
+	assert_string_equal(vm, "web");
+	return above.allow_error ? drover_err_set(err, above.allow_error, "it runs elsewhere") : 0;
+}
+
+static void changed(void *data, const struct drover_disk_move_info *info)
+{
+	size_t n;
+
+	pthread_mutex_lock(&above.lock);
+	n = strlen(above.states);
+	snprintf(above.states + n, sizeof(above.states) - n, "%d ", info->state);
+	pthread_mutex_unlock(&above.lock);
+}
+
+static int switched(void *data, const struct drover_disk_move_info *info, struct drover_err *err)
+{
+	assert_ptr_equal(data, &above);
+	if (above.switch_error)
+		return drover_err_set(err, above.switch_error, "the definition cannot be written");
+	snprintf(above.switched, sizeof(above.switched), "%s %s %s", info->disk, info->new_path,
+		 info->new_format);
+	return 0;
+}
+
+static void finished(void *data, struct drover_disk_move *move)
+{
+	pthread_mutex_lock(&above.lock);
+	above.finished++;
+	pthread_mutex_unlock(&above.lock);
+}
+
+static const struct drover_disk_move_env env = {
+	.conf = &conf,
+	.data = &above,
+	.allowed = allowed,
+	.changed = changed,
+	.switched = switched,
+	.finished = finished,
+};
+
+/* --- a host with two pools --- */
+
+static void add_pool(const char *name, const char *format)
+{
+	struct drover_pool_conf *pool = &conf.pools[conf.pool_count++];
+
+	snprintf(pool->name, sizeof(pool->name), "%s", name);
+	snprintf(pool->path, sizeof(pool->path), "%s", in(name));
+	snprintf(pool->format, sizeof(pool->format), "%s", format);
+	assert_int_equal(mkdir(pool->path, 0755), 0);
+}
+
+static int set_up(void **state)
+{
+	struct drover_err err = { 0 };
+
+	if (start_qemu(state) < 0)
+		return -1;
+	memset(&conf, 0, sizeof(conf));
+	strcpy(conf.host, "host1");
+	strcpy(conf.state_dir, dir);
+	strcpy(conf.vm_dir, dir);
+	conf.storage_grace_s = 1;
+	add_pool("fast", "raw");
+	add_pool("slow", "qcow2");
+	memset(&def, 0, sizeof(def));
+	strcpy(def.name, "web");
+	def.disk_count = 1;
+	strcpy(def.disks[0].name, "root");
+	strcpy(def.disks[0].path, in("old"));
+	strcpy(def.disks[0].format, "raw");
+	strcpy(def.disks[0].cache, "writeback");
+	strcpy(def.disks[0].aio, "threads");
+	above.switched[0] = '\0';
+	above.states[0] = '\0';
+	above.switch_error = 0;
+	above.allow_error = 0;
+	above.finished = 0;
+	return drover_disk_record_init(&conf, &err);
+}
+
+static struct drover_disk_move_options to(const char *pool)
+{
+	struct drover_disk_move_options options = { 0 };
+
+	strcpy(options.pool, pool);
+	return options;
+}
+
+static struct drover_disk_move *start(const struct drover_disk_move_options *options, bool runs)
+{
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	done(drover_disk_move_start(&env, runs ? dir : NULL, &def, "root", options, &m, &err),
+	     &err);
+	return m;
+}
+
+static void await_state(struct drover_disk_move *m, enum drover_disk_move_state wanted)
+{
+	uint64_t deadline = drover_clock_monotonic() + PATIENCE_US;
+	struct drover_disk_move_info info;
+
+	do {
+		drover_disk_move_info(m, &info);
+		if (info.state == wanted)
+			return;
+		usleep(10000);
+	} while (drover_clock_monotonic() < deadline && !drover_disk_move_ended(m));
+	drover_disk_move_info(m, &info);
+	if (info.state != wanted)
+		fail_msg("state %d wanted, seen %d: %s", wanted, info.state, info.error);
+}
+
+/* Waits for the end, and lets go of it. */
+static struct drover_disk_move_info end(struct drover_disk_move *m,
+					enum drover_disk_move_state wanted)
+{
+	uint64_t deadline = drover_clock_monotonic() + PATIENCE_US;
+	struct drover_disk_move_info info;
+	int n = 0;
+
+	do {
+		usleep(10000);
+		pthread_mutex_lock(&above.lock);
+		n = above.finished;
+		pthread_mutex_unlock(&above.lock);
+	} while (!n && drover_clock_monotonic() < deadline);
+	assert_int_equal(n, 1);
+	above.finished = 0;
+	drover_disk_move_info(m, &info);
+	if (info.state != wanted)
+		fail_msg("state %d wanted, seen %d: %s", wanted, info.state, info.error);
+	drover_disk_move_put(m);
+	return info;
+}
+
+static size_t records(struct drover_disk_record *ret_first)
+{
+	struct drover_disk_record *list = NULL;
+	struct drover_err err = { 0 };
+	size_t n = 0;
+
+	done(drover_disk_record_list(&conf, &list, &n, &err), &err);
+	if (n && ret_first)
+		*ret_first = list[0];
+	free(list);
+	return n;
+}
+
+static bool is_there(const char *name)
+{
+	return access(in(name), F_OK) == 0;
+}
+
+static void uses(const char *name)
+{
+	struct drover_node used, node;
+	struct drover_err err = { 0 };
+
+	done(drover_node_of_disk(qmp, "root", &used, &err), &err);
+	if (!strcmp(name, "old")) {
+		assert_string_equal(used.name, "disk-root");
+		return;
+	}
+	done(drover_node_of_path(qmp, "root", in(name), &node, &err), &err);
+	assert_string_equal(used.name, node.name);
+}
+
+/* The disk is where it was, and nothing is left of the attempt. */
+static void nothing_happened(void)
+{
+	assert_int_equal(records(NULL), 0);
+	assert_false(is_there("fast/web-root.raw") || is_there("slow/web-root.qcow2"));
+	assert_string_equal(above.switched, "");
+	assert_true(is_there("old"));
+}
+
+static void same(const char *a, const char *a_format, const char *b, const char *b_format)
+{
+	uint64_t verified, mismatched;
+	struct drover_err err = { 0 };
+
+	done(drover_image_compare(in(a), a_format, in(b), b_format, &verified, &mismatched, &err),
+	     &err);
+	assert_int_equal(mismatched, 0);
+}
+
+static bool vm_runs(void)
+{
+	struct drover_err err = { 0 };
+	char status[32];
+
+	done(drover_qmp_status(qmp, status, sizeof(status), &err), &err);
+	return !strcmp(status, "running");
+}
+
+/* --- a VM that runs --- */
+
+static void a_disk_moves_while_its_vm_runs(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_record record;
+	char wanted[DROVER_FIELD_LEN];
+
+	guest("write -P 1 0 8M");
+	options.verify = true;
+	info = end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	snprintf(wanted, sizeof(wanted), "root %s qcow2", in("slow/web-root.qcow2"));
+	assert_string_equal(above.switched, wanted);
+	assert_string_equal(above.states, "2 4 5 6 ");
+	assert_int_equal(info.size_bytes, SIZE);
+	assert_int_equal(info.verified_bytes, SIZE);
+	assert_int_equal(info.mismatched_bytes, 0);
+	assert_string_equal(info.new_pool, "slow");
+	assert_string_equal(info.error, "");
+	assert_true(info.switch_us > 0);
+	assert_false(info.old_deleted);
+	uses("slow/web-root.qcow2");
+	assert_false(is_open("old"));
+	assert_true(vm_runs());
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
+	same("old", "raw", "slow/web-root.qcow2", "qcow2");
+
+	/* And back, with the image left behind deleted. */
+	strcpy(def.disks[0].path, in("slow/web-root.qcow2"));
+	strcpy(def.disks[0].format, "qcow2");
+	options = to("fast");
+	options.delete_old = true;
+	info = end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	assert_true(info.old_deleted);
+	assert_string_equal(info.old_pool, "slow");
+	assert_false(is_there("slow/web-root.qcow2"));
+	assert_int_equal(records(NULL), 1);
+	uses("fast/web-root.raw");
+	guest("read -P 1 0 8M");
+}
+
+static void a_cancelled_move_leaves_nothing(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	guest("write -P 1 0 8M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	assert_int_equal(records(NULL), 1);
+	done(drover_disk_move_cancel(m, &err), &err);
+	drover_disk_move_get(m);
+	info = end(m, DROVER_DISK_MOVE_CANCELLED);
+	assert_string_equal(info.error, "the move was cancelled");
+	assert_int_equal(drover_disk_move_cancel(m, &err), -EALREADY);
+	drover_disk_move_put(m);
+	nothing_happened();
+	uses("old");
+	assert_false(is_open("slow/web-root.qcow2"));
+}
+
+static void a_limit_can_be_lifted(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move *m;
+
+	guest("write -P 1 0 32M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	drover_disk_move_speed(m, 0);
+	end(m, DROVER_DISK_MOVE_DONE);
+}
+
+static void a_full_pool_is_waited_for(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_move *m;
+
+	conf.storage_grace_s = 60;
+	guest("write -P 1 0 12M");
+	limit_files(6 * MIB);
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_INTERRUPTED);
+	drover_disk_move_info(m, &info);
+	assert_non_null(strstr(info.error, "a write to the new image failed"));
+	limit_files(RLIM_INFINITY);
+	info = end(m, DROVER_DISK_MOVE_DONE);
+	assert_int_equal(info.interruptions, 1);
+	assert_string_equal(info.error, "");
+	guest("read -P 1 0 12M");
+}
+
+static void a_pool_that_stays_full_ends_the_move(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+
+	guest("write -P 1 0 12M");
+	limit_files(6 * MIB);
+	info = end(start(&options, true), DROVER_DISK_MOVE_FAILED);
+	assert_non_null(strstr(info.error, "for more than 1 s"));
+	limit_files(RLIM_INFINITY);
+	nothing_happened();
+	uses("old");
+	guest("write -P 2 0 12M");
+}
+
+static void without_a_record_there_is_no_switch(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move *m;
+
+	guest("write -P 1 0 8M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	assert_int_equal(rename(in("disks"), in("away")), 0);
+	drover_disk_move_speed(m, 0);
+	end(m, DROVER_DISK_MOVE_FAILED);
+	assert_int_equal(rename(in("away"), in("disks")), 0);
+	uses("old");
+	assert_string_equal(above.switched, "");
+	guest("write -P 2 0 8M");
+}
+
+static void a_definition_that_cannot_change_keeps_the_record(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_record record;
+
+	above.switch_error = EROFS;
+	options.delete_old = true;
+	info = end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	assert_non_null(strstr(info.error, "the definition cannot be written"));
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_SWITCHING);
+	assert_true(is_there("old"));
+}
+
+static void a_vm_that_ends_ends_the_move(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_move *m;
+
+	guest("write -P 1 0 8M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	kill_qemu();
+	info = end(m, DROVER_DISK_MOVE_FAILED);
+	assert_string_equal(info.error, "vm web has ended during the move");
+	nothing_happened();
+}
+
+/* --- after the agent's restart --- */
+
+/* What an agent leaves that is killed while the mirror copies. */
+static struct drover_disk_record leave(struct drover_mirror *m, uint64_t speed)
+{
+	struct drover_disk_record record = {
+		.id = 5,
+		.vm = "web",
+		.disk = "root",
+		.old_format = "raw",
+		.new_format = "qcow2",
+	};
+	struct drover_err err = { 0 };
+
+	strcpy(record.old_path, in("old"));
+	strcpy(record.new_path, in("slow/web-root.qcow2"));
+	done(drover_disk_record_write(&conf, &record, &err), &err);
+	done(drover_image_create(record.new_path, "qcow2", SIZE, NULL, NULL, &err), &err);
+	guest("write -P 1 0 8M");
+	*m = (struct drover_mirror){ .qmp = qmp, .job = "move-root" };
+	done(drover_node_of_disk(qmp, "root", &m->source, &err), &err);
+	done(drover_node_add_file(qmp, "root", record.new_path, "qcow2", &def.disks[0], &m->target,
+				  &err),
+	     &err);
+	done(drover_mirror_start(m, false, speed, &err), &err);
+	return record;
+}
+
+static void leave_held(struct drover_mirror *m, struct drover_disk_record *record)
+{
+	struct drover_mirror_status status = { 0 };
+	struct drover_err err = { 0 };
+
+	*record = leave(m, 0);
+	while (status.state != DROVER_MIRROR_IN_STEP) {
+		usleep(10000);
+		done(drover_mirror_look(m, &status, &err), &err);
+	}
+	done(drover_mirror_hold(m, &err), &err);
+	record->step = DROVER_DISK_STEP_SWITCHING;
+	done(drover_disk_record_write(&conf, record, &err), &err);
+}
+
+static struct drover_disk_move *recover(const struct drover_disk_record *record, bool runs)
+{
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	done(drover_disk_move_recover(&env, record, runs ? dir : NULL, &m, &err), &err);
+	return m;
+}
+
+static void a_copy_goes_on_after_a_restart(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_disk_move_info info;
+	struct drover_disk_move *m;
+	struct drover_mirror mirror;
+
+	record = leave(&mirror, MIB);
+	m = recover(&record, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	drover_disk_move_speed(m, 0);
+	drover_disk_move_speed(m, SIZE);
+	info = end(m, DROVER_DISK_MOVE_DONE);
+	assert_int_equal(info.size_bytes, SIZE);
+	uses("slow/web-root.qcow2");
+	assert_false(is_open("old"));
+	same("old", "raw", "slow/web-root.qcow2", "qcow2");
+}
+
+static void requests_that_are_held_are_let_go_after_a_restart(void **state)
+{
+	struct drover_disk_move_info info;
+	struct drover_disk_record record;
+	struct drover_mirror mirror;
+
+	leave_held(&mirror, &record);
+	guest("aio_write -P 2 0 64k");
+	info = end(recover(&record, true), DROVER_DISK_MOVE_FAILED);
+	assert_non_null(strstr(info.error, "it stays on its old image"));
+	nothing_happened();
+	uses("old");
+	guest("read -P 2 0 64k");
+}
+
+static void a_switch_is_finished_after_a_restart(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_err err = { 0 };
+	struct drover_mirror mirror;
+
+	leave_held(&mirror, &record);
+	done(drover_mirror_switch(&mirror, &err), &err);
+	guest("write -P 2 0 64k");
+	end(recover(&record, true), DROVER_DISK_MOVE_DONE);
+	assert_string_not_equal(above.switched, "");
+	uses("slow/web-root.qcow2");
+	assert_false(is_open("old"));
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
+}
+
+static void a_vm_that_was_paused_runs_after_a_restart(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_mirror mirror;
+	int fd;
+
+	record = leave(&mirror, 8 * MIB);
+	json_decref(call("stop", NULL));
+	fd = open(in("paused-by-disk-move"), O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	end(recover(&record, true), DROVER_DISK_MOVE_DONE);
+	assert_true(vm_runs());
+	assert_false(is_there("paused-by-disk-move"));
+}
+
+static void after_a_power_loss_the_record_decides(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_mirror mirror;
+
+	record = leave(&mirror, MIB);
+	kill_qemu();
+	end(recover(&record, false), DROVER_DISK_MOVE_FAILED);
+	nothing_happened();
+}
+
+static void after_a_power_loss_a_switch_counts(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_mirror mirror;
+
+	leave_held(&mirror, &record);
+	kill_qemu();
+	record.delete_old = true;
+	end(recover(&record, false), DROVER_DISK_MOVE_DONE);
+	assert_string_not_equal(above.switched, "");
+	assert_true(is_there("slow/web-root.qcow2"));
+	assert_false(is_there("old"));
+	assert_int_equal(records(NULL), 0);
+}
+
+/* --- a VM that is stopped --- */
+
+static void a_stopped_vms_disk_is_copied(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+
+	guest("write -P 1 0 8M");
+	kill_qemu();
+	options.verify = true;
+	info = end(start(&options, false), DROVER_DISK_MOVE_DONE);
+	assert_int_equal(info.verified_bytes, SIZE);
+	assert_int_equal(info.mismatched_bytes, 0);
+	assert_string_equal(above.states, "2 5 6 ");
+	same("old", "raw", "slow/web-root.qcow2", "qcow2");
+	assert_int_equal(records(NULL), 1);
+}
+
+static void a_stopped_vms_move_can_be_cancelled(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	guest("write -P 1 0 32M");
+	kill_qemu();
+	options.bandwidth = MIB;
+	m = start(&options, false);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	done(drover_disk_move_cancel(m, &err), &err);
+	end(m, DROVER_DISK_MOVE_CANCELLED);
+	nothing_happened();
+}
+
+static void one_that_runs_elsewhere_is_left_alone(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+
+	above.allow_error = EBUSY;
+	info = end(start(&options, false), DROVER_DISK_MOVE_FAILED);
+	assert_string_equal(info.error, "it runs elsewhere");
+	nothing_happened();
+}
+
+/* Its image is locked by the QEMU that runs it. */
+static void one_that_runs_after_all_is_not_deleted(void **state)
+{
+	struct drover_disk_record record = {
+		.id = 5,
+		.step = DROVER_DISK_STEP_SWITCHING,
+		.delete_old = true,
+		.vm = "web",
+		.disk = "root",
+		.old_format = "raw",
+		.new_format = "qcow2",
+	};
+	struct drover_disk_move_info info;
+
+	strcpy(record.old_path, in("old"));
+	strcpy(record.new_path, in("slow/web-root.qcow2"));
+	info = end(recover(&record, false), DROVER_DISK_MOVE_DONE);
+	assert_non_null(strstr(info.error, "old is in use"));
+	assert_true(is_there("old"));
+}
+
+/* --- what is refused --- */
+
+static void refused(const struct drover_disk_move_options *options, const char *disk, int code,
+		    const char *part)
+{
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	assert_int_equal(drover_disk_move_start(&env, dir, &def, disk, options, &m, &err), code);
+	if (!strstr(err.text, part))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, part);
+	nothing_happened();
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+	struct drover_disk_move_options options = to("fast");
+
+	refused(&options, "data", -ENOENT, "vm web has no disk data");
+	options = to("nowhere");
+	refused(&options, "root", -ENOENT, "host1 has no pool nowhere");
+	options = to("fast");
+	strcpy(options.format, "vmdk");
+	refused(&options, "root", -EINVAL, "\"vmdk\" is no format");
+	strcpy(options.format, "qcow2");
+	options.keep_backing = true;
+	refused(&options, "root", -EINVAL, "a raw image has none");
+	options = to("fast");
+	def.disks[0].readonly = true;
+	refused(&options, "root", -EROFS, "is read-only");
+	def.disks[0].readonly = false;
+	strcpy(conf.pools[0].path, dir);
+	refused(&options, "root", -EALREADY, "is in pool fast already, as raw");
+	strcpy(conf.pools[0].path, "/nonexistent");
+	refused(&options, "root", -ENOTDIR, "there is no directory /nonexistent");
+	strcpy(conf.pools[0].path, in("fast"));
+	strcpy(def.disks[0].path, "/nonexistent");
+	refused(&options, "root", -ENOENT, "/nonexistent: No such file");
+	strcpy(def.disks[0].path, dir);
+	refused(&options, "root", -EINVAL, "cannot be read");
+}
+
+static void a_backing_file_must_be_there_to_be_kept(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_err err = { 0 };
+
+	done(drover_image_create(in("plain"), "qcow2", SIZE, NULL, NULL, &err), &err);
+	strcpy(def.disks[0].path, in("plain"));
+	strcpy(def.disks[0].format, "qcow2");
+	options.keep_backing = true;
+	info = end(start(&options, true), DROVER_DISK_MOVE_FAILED);
+	assert_string_equal(info.error, "disk root has no backing file that it could keep");
+	nothing_happened();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, end_qemu)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_disk_moves_while_its_vm_runs),
+		TEST(a_cancelled_move_leaves_nothing),
+		TEST(a_limit_can_be_lifted),
+		TEST(a_full_pool_is_waited_for),
+		TEST(a_pool_that_stays_full_ends_the_move),
+		TEST(without_a_record_there_is_no_switch),
+		TEST(a_definition_that_cannot_change_keeps_the_record),
+		TEST(a_vm_that_ends_ends_the_move),
+		TEST(a_copy_goes_on_after_a_restart),
+		TEST(requests_that_are_held_are_let_go_after_a_restart),
+		TEST(a_switch_is_finished_after_a_restart),
+		TEST(a_vm_that_was_paused_runs_after_a_restart),
+		TEST(after_a_power_loss_the_record_decides),
+		TEST(after_a_power_loss_a_switch_counts),
+		TEST(a_stopped_vms_disk_is_copied),
+		TEST(a_stopped_vms_move_can_be_cancelled),
+		TEST(one_that_runs_elsewhere_is_left_alone),
+		TEST(one_that_runs_after_all_is_not_deleted),
+		TEST(what_cannot_be_is_refused),
+		TEST(a_backing_file_must_be_there_to_be_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
