@@ -212,6 +212,8 @@ static void add_node(struct builder *b, json_t *node, const char *name,
 	if (node) {
 		json_object_set_new(node, "node-name", json_string(name));
 		json_object_set_new(node, "read-only", json_boolean(disk->readonly));
+		/* What the guest gives up, and zeroes of a disk that arrives, take no space. */
+		json_object_set_new(node, "discard", json_string("unmap"));
 		json_object_set_new(node, "cache",
 				    json_pack("{sb sb}", "direct", !strcmp(disk->cache, "none"),
 					      "no-flush", 0));

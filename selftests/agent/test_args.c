@@ -153,19 +153,19 @@ static void full(void **state)
 			   "\"addr\":\"0x3\"}",
 		"-add-fd", "fd=11,set=1",
 		"-blockdev", "{\"driver\":\"file\",\"filename\":\"/dev/fdset/1\",\"aio\":\"native\","
-			     "\"node-name\":\"file-root\",\"read-only\":false,"
+			     "\"node-name\":\"file-root\",\"read-only\":false,\"discard\":\"unmap\","
 			     "\"cache\":{\"direct\":true,\"no-flush\":false}}",
 		"-blockdev", "{\"driver\":\"qcow2\",\"file\":\"file-root\","
-			     "\"node-name\":\"disk-root\",\"read-only\":false,"
+			     "\"node-name\":\"disk-root\",\"read-only\":false,\"discard\":\"unmap\","
 			     "\"cache\":{\"direct\":true,\"no-flush\":false}}",
 		"-device", "{\"driver\":\"virtio-blk-pci\",\"id\":\"virtio-root\",\"bus\":\"pci.0\","
 			   "\"addr\":\"0x4\",\"drive\":\"disk-root\",\"write-cache\":\"on\"}",
 		"-blockdev", "{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\",\"host\":\"san\","
 			     "\"port\":\"10810\"},\"export\":\"web1/data\","
-			     "\"node-name\":\"file-data\",\"read-only\":true,"
+			     "\"node-name\":\"file-data\",\"read-only\":true,\"discard\":\"unmap\","
 			     "\"cache\":{\"direct\":false,\"no-flush\":false}}",
 		"-blockdev", "{\"driver\":\"raw\",\"file\":\"file-data\","
-			     "\"node-name\":\"disk-data\",\"read-only\":true,"
+			     "\"node-name\":\"disk-data\",\"read-only\":true,\"discard\":\"unmap\","
 			     "\"cache\":{\"direct\":false,\"no-flush\":false}}",
 		"-device", "{\"driver\":\"virtio-blk-pci\",\"id\":\"virtio-data\",\"bus\":\"pci.0\","
 			   "\"addr\":\"0x5\",\"drive\":\"disk-data\",\"write-cache\":\"off\"}",
@@ -300,7 +300,7 @@ static void commas_are_safe(void **state)
 	option_is(MINIMAL "[disk a]\npath = nbd://s/a,b\"c\n", &env, "-blockdev", "nbd",
 		  "{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\",\"host\":\"s\","
 		  "\"port\":\"10809\"},\"export\":\"a,b\\\"c\",\"node-name\":\"file-a\","
-		  "\"read-only\":false,\"cache\":{\"direct\":true,\"no-flush\":false}}");
+		  "\"read-only\":false,\"discard\":\"unmap\",\"cache\":{\"direct\":true,\"no-flush\":false}}");
 }
 
 /* The path of a file is not there at all: QEMU gets it open. */
@@ -318,11 +318,11 @@ static void disks_travel_as_descriptors(void **state)
 	option_is(text, &env, "-add-fd", "fd=21", "fd=21,set=2");
 	option_is(text, &env, "-blockdev", "\"node-name\":\"file-a\"",
 		  "{\"driver\":\"file\",\"filename\":\"/dev/fdset/1\",\"aio\":\"threads\","
-		  "\"node-name\":\"file-a\",\"read-only\":false,"
+		  "\"node-name\":\"file-a\",\"read-only\":false,\"discard\":\"unmap\","
 		  "\"cache\":{\"direct\":true,\"no-flush\":false}}");
 	option_is(text, &env, "-blockdev", "\"node-name\":\"file-b\"",
 		  "{\"driver\":\"host_device\",\"filename\":\"/dev/fdset/2\",\"aio\":\"native\","
-		  "\"node-name\":\"file-b\",\"read-only\":true,"
+		  "\"node-name\":\"file-b\",\"read-only\":true,\"discard\":\"unmap\","
 		  "\"cache\":{\"direct\":true,\"no-flush\":false}}");
 	args = build(text, &env);
 	for (size_t i = 0; i < args.count; i++)
@@ -337,7 +337,7 @@ static void nbd_by_address(void **state)
 	option_is(MINIMAL "[disk a]\npath = nbd://[fd00::1]/x\n", &env, "-blockdev", "nbd",
 		  "{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\",\"host\":\"fd00::1\","
 		  "\"port\":\"10809\"},\"export\":\"x\",\"node-name\":\"file-a\","
-		  "\"read-only\":false,\"cache\":{\"direct\":true,\"no-flush\":false}}");
+		  "\"read-only\":false,\"discard\":\"unmap\",\"cache\":{\"direct\":true,\"no-flush\":false}}");
 }
 
 static void cpu_models(void **state)
