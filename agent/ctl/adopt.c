@@ -30,7 +30,7 @@ static int settle(struct drover_agent *agent, struct drover_vm *vm, bool *ret_ru
 	*ret_runs = true;
 	if (vm->incoming)
 		return drover_target_adopt(&agent->conf, vm, ret_runs, err);
-	return drover_source_unpause(vm, err);
+	return drover_source_recover(&agent->conf, vm, err);
 }
 
 /* A name that may have a process stays taken, here and for peers who ask. */
@@ -120,6 +120,8 @@ int drover_adopt_all(struct drover_agent *agent, struct drover_err *err)
 		r = drover_record_commits(&agent->conf, &commits, &n, err);
 	if (r == 0)
 		r = adopt_vms(agent, commits, n, err);
+	if (r == 0)
+		r = drover_target_recover(&agent->conf, err);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = adopt_commit(agent, &commits[i], err);
 	return r < 0 ? r : drover_storage_adopt(agent, err);

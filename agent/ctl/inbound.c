@@ -140,6 +140,8 @@ static int answer(struct drover_agent *agent, struct drover_peer *peer, enum dro
 
 	if (type == DROVER_FRAME_PREPARE)
 		descriptor = &drover__prepare__descriptor;
+	else if (type == DROVER_FRAME_RESUME)
+		descriptor = &drover__resume__descriptor;
 	else if (type == DROVER_FRAME_OUTCOME)
 		descriptor = &drover__outcome__descriptor;
 	else if (type == DROVER_FRAME_VM_QUERY)
@@ -153,6 +155,8 @@ static int answer(struct drover_agent *agent, struct drover_peer *peer, enum dro
 		return -EPROTO;
 	if (type == DROVER_FRAME_PREPARE)
 		drover_target_serve(&agent->env, peer, message, listed);
+	else if (type == DROVER_FRAME_RESUME)
+		r = drover_target_resume(peer, message, err);
 	else if (type == DROVER_FRAME_OUTCOME)
 		r = answer_outcome(agent, peer, ((Drover__Outcome *)message)->migration_id, err);
 	else if (type == DROVER_FRAME_VM_QUERY)
@@ -179,7 +183,9 @@ static int serve_role(struct drover_agent *agent, struct drover_peer *peer,
 {
 	if (hello->role == DROVER__ROLE__ROLE_CONTROL)
 		return serve_control(agent, peer, err);
-	if (hello->role == DROVER__ROLE__ROLE_RAM || hello->role == DROVER__ROLE__ROLE_DEVICE_STATE)
+	if (hello->role == DROVER__ROLE__ROLE_RAM ||
+	    hello->role == DROVER__ROLE__ROLE_DEVICE_STATE ||
+	    hello->role == DROVER__ROLE__ROLE_TUNNEL)
 		return drover_target_data(peer, hello, err);
 	return drover_err_set(err, EPROTO, "role %d is not served here", hello->role);
 }

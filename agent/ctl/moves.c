@@ -2,6 +2,7 @@
 /* The verbs about migrations. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/config.h"
@@ -47,6 +48,17 @@ static void reply_migration(struct drover_agent *agent, uint64_t id, struct drov
 	drover_verbs_reply(agent, id, reply);
 }
 
+static int take_pool(const Drover__Migrate *q, struct drover_migration_options *options,
+		     struct drover_err *err)
+{
+	if (*q->pool && !drover_name_valid(q->pool))
+		return drover_err_set(err, EINVAL, "\"%s\" is no valid name of a pool", q->pool);
+	if ((*q->pool || q->delete_old) && !q->with_storage)
+		return drover_err_set(err, EINVAL, "without the disks there is nothing for a pool to take, and nothing to delete");
+	snprintf(options->pool, sizeof(options->pool), "%s", q->pool);
+	return 0;
+}
+
 void drover_moves_migrate(struct drover_agent *agent, uint64_t id,
 			  const Drover__ControlRequest *request)
 {
@@ -59,11 +71,15 @@ void drover_moves_migrate(struct drover_agent *agent, uint64_t id,
 		.downtime_limit_ms = q->downtime_limit_ms,
 		.bandwidth_mib = q->bandwidth_mib,
 		.streams = q->streams,
+		.with_storage = q->with_storage,
+		.delete_old = q->delete_old,
 	};
 	struct drover_migration *m = NULL;
 	struct drover_err err = { 0 };
 	int r = check(agent, q, e, to, &err);
 
+	if (r == 0)
+		r = take_pool(q, &options, &err);
 	if (r == 0)
 		r = drover_source_start(&agent->env, e->vm, to, &options, &m, &err);
 	if (r < 0) {

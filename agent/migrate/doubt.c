@@ -16,16 +16,16 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "migrate/record.h"
+#include "migrate/retire.h"
 #include "migrate/source.h"
 #include "migrate/switchover.h"
 
 #define ASK_SECONDS 2
 
-static int ask(struct drover_migration *m, const char *name, enum drover_decision *ret,
-	       struct drover_err *err)
+int drover_doubt_ask(const struct drover_conf *conf, const char *target, uint64_t id,
+		     const char *vm, enum drover_decision *ret, struct drover_err *err)
 {
-	const struct drover_conf *conf = m->env->conf;
-	const struct drover_peer_conf *to = drover_config_find_peer(conf, m->info.target);
+	const struct drover_peer_conf *to = drover_config_find_peer(conf, target);
 	Drover__Hello hello = DROVER__HELLO__INIT;
 	Drover__Outcome outcome = DROVER__OUTCOME__INIT;
 	Drover__OutcomeReply *reply = NULL;
@@ -33,13 +33,13 @@ static int ask(struct drover_migration *m, const char *name, enum drover_decisio
 	int r;
 
 	if (!to)
-		return drover_err_set(err, ENOENT, "drover.conf has no [peer %s]", m->info.target);
+		return drover_err_set(err, ENOENT, "drover.conf has no [peer %s]", target);
 	hello.role = DROVER__ROLE__ROLE_CONTROL;
 	r = drover_peer_connect(conf, to, &hello, &peer, err);
 	if (r < 0)
 		return r;
-	outcome.migration_id = m->info.id;
-	outcome.vm = (char *)name;
+	outcome.migration_id = id;
+	outcome.vm = (char *)vm;
 	r = drover_peer_send(peer, DROVER_FRAME_OUTCOME, &outcome.base, 0, err);
 	if (r == 0)
 		r = drover_peer_expect(peer, DROVER_FRAME_OUTCOME_REPLY,
@@ -83,13 +83,15 @@ static void enter_doubt(struct drover_migration *m, const char *name, const stru
 	drover_migration_state(m, DROVER_MIGRATION_IN_DOUBT);
 }
 
-static enum drover_decision find_out(struct drover_migration *m, const char *name)
+static enum drover_decision find_out(struct drover_migration *m, const char *name, bool *ret_sure)
 {
+	*ret_sure = true;
 	for (;;) {
 		enum drover_decision decision = DROVER_DECISION_NONE;
 		struct drover_err err = { 0 };
 
-		if (ask(m, name, &decision, &err) < 0)
+		if (drover_doubt_ask(m->env->conf, m->info.target, m->info.id, name, &decision,
+				     &err) < 0)
 			log_debug("mig %" PRIu64 " vm %s: still in doubt: %s", m->info.id, name,
 				  err.text);
 		if (decision != DROVER_DECISION_NONE)
@@ -100,13 +102,18 @@ static enum drover_decision find_out(struct drover_migration *m, const char *nam
 		case DROVER_VERDICT_SOURCE:
 			return DROVER_DECISION_NEVER;
 		case DROVER_VERDICT_TARGET:
+			*ret_sure = false;
 			return DROVER_DECISION_RUNNING;
 		}
 	}
 }
 
-/* Where it went is written before the commit is forgotten: a crash between repeats this. */
-static void settle_running(struct drover_migration *m, struct drover_vm *vm, const char *name)
+/*
+ * Where it went is written before the commit is forgotten: a crash between repeats this.
+ * @sure: the target said so, not an operator
+ */
+static void settle_running(struct drover_migration *m, struct drover_vm *vm, const char *name,
+			   bool sure)
 {
 	struct drover_err err = { 0 };
 
@@ -114,7 +121,8 @@ static void settle_running(struct drover_migration *m, struct drover_vm *vm, con
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 	if ((vm ? drover_vm_kill(vm, &err) : drover_vm_end(m->env->conf, name, &err)) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
-	else if (drover_record_settle(m->env->conf, m->info.id, &err) < 0)
+	else if (drover_retire_disks(m, sure, &err) < 0 ||
+		 drover_record_settle(m->env->conf, m->info.id, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 	pthread_mutex_lock(&m->lock);
 	m->info.error[0] = '\0';
@@ -158,13 +166,14 @@ void drover_doubt_settle(struct drover_migration *m, struct drover_vm *vm, const
 			 const struct drover_err *doubt)
 {
 	enum drover_decision decision = DROVER_DECISION_RUNNING;
+	bool sure = true;
 
 	if (doubt) {
 		enter_doubt(m, name, doubt);
-		decision = find_out(m, name);
+		decision = find_out(m, name, &sure);
 	}
 	if (decision == DROVER_DECISION_RUNNING)
-		settle_running(m, vm, name);
+		settle_running(m, vm, name, sure);
 	else
 		settle_never(m, vm, name);
 }
@@ -219,10 +228,15 @@ int drover_source_adopt(const struct drover_migrate_env *env, struct drover_vm *
 	return 0;
 }
 
-int drover_source_unpause(struct drover_vm *vm, struct drover_err *err)
+int drover_source_recover(const struct drover_conf *conf, struct drover_vm *vm,
+			  struct drover_err *err)
 {
-	if (!drover_switchover_marked(vm))
-		return 0;
-	log_info("vm %s: resumed, a migration of an earlier agent had paused it", vm->def.name);
-	return resume(vm, err);
+	int r = 0;
+
+	if (drover_switchover_marked(vm)) {
+		log_info("vm %s: resumed, a migration of an earlier agent had paused it",
+			 vm->def.name);
+		r = resume(vm, err);
+	}
+	return r < 0 ? r : drover_source_disks_recover(conf, vm, err);
 }

@@ -4,6 +4,16 @@
 #define DROVER_MIGRATE_DOUBT_H
 
 #include "migrate/migration.h"
+#include "migrate/record.h"
+
+/**
+ * drover_doubt_ask() - ask a target what became of a migration, once
+ * @ret: out: unchanged when it does not know
+ *
+ * A target that had not decided never will run the VM after this.
+ */
+int drover_doubt_ask(const struct drover_conf *conf, const char *target, uint64_t id,
+		     const char *vm, enum drover_decision *ret, struct drover_err *err);
 
 /**
  * drover_doubt_settle() - bring a committed migration to its end

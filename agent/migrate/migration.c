@@ -88,7 +88,7 @@ static void refresh(struct drover_migration *m)
 		return;
 	info->sent_pages = atomic_load(&m->sender->sent_pages);
 	info->zero_pages = atomic_load(&m->sender->zero_pages);
-	info->wire_bytes = atomic_load(&m->sender->wire_bytes);
+	info->wire_bytes = atomic_load(&m->sender->wire_bytes) + m->disk_bytes;
 }
 
 void drover_migration_info(struct drover_migration *m, struct drover_migration_info *ret_info)

@@ -52,12 +52,13 @@ enum drover_verdict { DROVER_VERDICT_ASK, DROVER_VERDICT_SOURCE, DROVER_VERDICT_
 
 /**
  * struct drover_migration - one half of a migration on this host
- * @lock: guards @info, @control, @sender, @verdict and @wake
+ * @lock: guards @info, @control, @sender, @disk_bytes, @verdict and @wake
  * @info: as operators see it; read it with drover_migration_info()
  * @cancelled: somebody wants it to end
  * @control: the connection that a cancel interrupts, or NULL
  * @sender: the RAM streams that a cancel interrupts, or NULL
  * @committed: too late to cancel
+ * @disk_bytes: sent for disks, part of the info's wire_bytes
  * @wake: signalled when @verdict or @cancelled changes
  *
  * Referenced by its thread and by the one who lists it; the last put frees it.
@@ -70,6 +71,7 @@ struct drover_migration {
 	struct drover_migration_info info;
 	struct drover_migration_options options;
 	uint64_t begin_us;
+	uint64_t disk_bytes;
 	bool cancelled;
 	bool committed;
 	bool settle;

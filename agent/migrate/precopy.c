@@ -107,9 +107,13 @@ int drover_source_precopy(struct drover_source *s, uint32_t *ret_rounds, struct 
 
 	if (r < 0)
 		return drover_err_prefix(err, "vm %s cannot be tracked", s->vm->def.name);
-	drover_migration_state(s->m, DROVER_MIGRATION_PRECOPY);
+	/* With disks it began with them. */
+	if (!s->travel.count)
+		drover_migration_state(s->m, DROVER_MIGRATION_PRECOPY);
 	while (!done) {
 		r = drover_migration_check(s->m, err);
+		if (r == 0)
+			r = drover_source_disks_check(s, err);
 		if (r == 0)
 			r = drover_source_round(s, ++round, &pace, &done, err);
 		if (r < 0)

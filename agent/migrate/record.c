@@ -56,6 +56,21 @@ static int load(const char *path, json_t **ret_object, struct drover_err *err)
 	return 0;
 }
 
+static json_t *disks_of(const struct drover_commit *commit)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < commit->disk_count; i++) {
+		const struct drover_commit_disk *d = &commit->disks[i];
+
+		json_array_append_new(list, json_pack("{ss ss ss ss ss}", "disk", d->disk, "old_path",
+						      d->old_path, "old_format", d->old_format,
+						      "new_path", d->new_path, "new_format",
+						      d->new_format));
+	}
+	return list;
+}
+
 int drover_record_commit(const struct drover_conf *conf, const struct drover_commit *commit,
 			 struct drover_err *err)
 {
@@ -65,8 +80,9 @@ int drover_record_commit(const struct drover_conf *conf, const struct drover_com
 
 	if (r < 0)
 		return r;
-	return save(path, json_pack("{sI ss ss}", "id", (json_int_t)commit->id, "vm", commit->vm,
-				    "target", commit->target), err);
+	return save(path, json_pack("{sI ss ss sb so}", "id", (json_int_t)commit->id, "vm",
+				    commit->vm, "target", commit->target, "delete_old",
+				    commit->delete_old, "disks", disks_of(commit)), err);
 }
 
 int drover_record_settle(const struct drover_conf *conf, uint64_t id, struct drover_err *err)
@@ -75,6 +91,40 @@ int drover_record_settle(const struct drover_conf *conf, uint64_t id, struct dro
 	int r = drover_io_path(path, err, "%s/migrations/commit-%" PRIu64, conf->state_dir, id);
 
 	return r < 0 ? r : drover_io_remove_durable(path, err);
+}
+
+static int load_disk(json_t *o, struct drover_commit_disk *d)
+{
+	const char *disk, *old_path, *old_format, *new_path, *new_format;
+
+	if (json_unpack(o, "{ss ss ss ss ss}", "disk", &disk, "old_path", &old_path, "old_format",
+			&old_format, "new_path", &new_path, "new_format", &new_format) < 0)
+		return -EBADMSG;
+	snprintf(d->disk, sizeof(d->disk), "%s", disk);
+	snprintf(d->old_path, sizeof(d->old_path), "%s", old_path);
+	snprintf(d->old_format, sizeof(d->old_format), "%s", old_format);
+	snprintf(d->new_path, sizeof(d->new_path), "%s", new_path);
+	snprintf(d->new_format, sizeof(d->new_format), "%s", new_format);
+	return 0;
+}
+
+/* A commit that an earlier release wrote has none. */
+static int load_disks(json_t *object, struct drover_commit *commit)
+{
+	json_t *list = json_object_get(object, "disks"), *disk;
+	size_t i;
+	int r = 0;
+
+	if (json_array_size(list) > DROVER_DISKS_MAX)
+		return -EBADMSG;
+	commit->delete_old = json_is_true(json_object_get(object, "delete_old"));
+	json_array_foreach(list, i, disk) {
+		r = load_disk(disk, &commit->disks[i]);
+		if (r < 0)
+			break;
+		commit->disk_count++;
+	}
+	return r;
 }
 
 static int load_commit(const char *path, struct drover_commit *ret_commit, struct drover_err *err)
@@ -86,7 +136,8 @@ static int load_commit(const char *path, struct drover_commit *ret_commit, struc
 
 	if (r < 0)
 		return r;
-	if (json_unpack(object, "{sI ss ss}", "id", &id, "vm", &vm, "target", &target) < 0) {
+	if (json_unpack(object, "{sI ss ss}", "id", &id, "vm", &vm, "target", &target) < 0 ||
+	    load_disks(object, ret_commit) < 0) {
 		r = drover_err_set(err, EBADMSG, "%s is damaged", path);
 	} else {
 		ret_commit->id = id;

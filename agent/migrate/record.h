@@ -13,7 +13,19 @@
 #include "core/model.h"
 
 /**
+ * struct drover_commit_disk - a disk that travelled: an image on each host, both the same
+ */
+struct drover_commit_disk {
+	char disk[DROVER_NAME_LEN];
+	char old_path[DROVER_FIELD_LEN];
+	char old_format[16];
+	char new_path[DROVER_FIELD_LEN];
+	char new_format[16];
+};
+
+/**
  * struct drover_commit - a source's durable commit
+ * @delete_old: delete the images of its disks here, once the target says that the VM runs
  *
  * While it exists the source never resumes the VM by itself.
  */
@@ -21,6 +33,9 @@ struct drover_commit {
 	uint64_t id;
 	char vm[DROVER_NAME_LEN];
 	char target[DROVER_NAME_LEN];
+	bool delete_old;
+	uint32_t disk_count;
+	struct drover_commit_disk disks[DROVER_DISKS_MAX];
 };
 
 /* A target decides once per migration, and the first decision stands for ever. */

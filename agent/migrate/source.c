@@ -34,6 +34,10 @@ static int move(struct drover_source *s, struct drover_err *err)
 	int r = drover_source_prepare(s, err);
 
 	if (r == 0)
+		r = drover_source_disks_copy(s, err);
+	if (r == 0)
+		r = drover_source_open_streams(s, err);
+	if (r == 0)
 		r = drover_source_precopy(s, &rounds, err);
 	if (r == 0)
 		r = drover_switchover_ready(s, err);
@@ -49,6 +53,7 @@ static int commit(struct drover_source *s, struct drover_err *err)
 		return r;
 	snprintf(record.vm, sizeof(record.vm), "%s", s->vm->def.name);
 	snprintf(record.target, sizeof(record.target), "%s", s->to.name);
+	drover_source_disks_record(s, &record);
 	r = drover_record_commit(s->m->env->conf, &record, err);
 	drover_source_stage(s, "commit written");
 	if (r < 0)
@@ -83,6 +88,7 @@ static void release(struct drover_source *s)
 	if (s->tracker)
 		s->tracker->ops->close(s->tracker);
 	drover_sender_close(&s->sender);
+	drover_tunnel_close(s->tunnel);
 	drover_peer_close(s->device);
 	drover_peer_close(s->control);
 	drover_qmp_close(s->qmp);
@@ -144,8 +150,10 @@ static void take_back(struct drover_source *s, struct drover_err *why)
 {
 	struct drover_err err = { 0 };
 
+	drover_source_disks_let_go(s);
 	if (s->paused && resume_surely(s, &err) < 0)
 		log_error("mig %" PRIu64 " %s", s->m->info.id, err.text);
+	drover_source_disks_take_back(s, why);
 	if (s->control)
 		tell_target(s, why);
 	release(s);
@@ -225,7 +233,9 @@ int drover_source_start(const struct drover_migrate_env *env, struct drover_vm *
 	s->vm = vm;
 	s->to = *to;
 	s->listener = -1;
-	r = drover_thread_detached(run, s, err);
+	r = drover_source_disks_choose(s, err);
+	if (r == 0)
+		r = drover_thread_detached(run, s, err);
 	if (r < 0) {
 		drover_migration_put(m);
 		drover_migration_put(m);

@@ -32,10 +32,12 @@ int drover_source_adopt(const struct drover_migrate_env *env, struct drover_vm *
 			struct drover_migration **ret_migration, struct drover_err *err);
 
 /**
- * drover_source_unpause() - resume a VM that a migration of an earlier agent left paused
+ * drover_source_recover() - end what a migration of an earlier agent left undone
  *
- * Only when there is no commit record for it. Does nothing for a VM that no migration paused.
+ * A VM that it had paused runs again, disks that were on their way stay here. Only when there
+ * is no commit record for it. Does nothing for a VM that was not migrated.
  */
-int drover_source_unpause(struct drover_vm *vm, struct drover_err *err);
+int drover_source_recover(const struct drover_conf *conf, struct drover_vm *vm,
+			  struct drover_err *err);
 
 #endif

@@ -70,7 +70,7 @@ static int machine_of(struct drover_source *s, char *buf, size_t size, struct dr
 	return 0;
 }
 
-static int connect_control(struct drover_source *s, struct drover_err *err)
+int drover_source_connect(struct drover_source *s, struct drover_err *err)
 {
 	Drover__Hello hello = DROVER__HELLO__INIT;
 	int r;
@@ -83,7 +83,7 @@ static int connect_control(struct drover_source *s, struct drover_err *err)
 	return drover_migration_check(s->m, err);
 }
 
-static int take_prepare_reply(struct drover_source *s, struct drover_err *err)
+int drover_source_take_reply(struct drover_source *s, struct drover_err *err)
 {
 	Drover__PrepareReply *reply = NULL;
 	int r;
@@ -98,6 +98,8 @@ static int take_prepare_reply(struct drover_source *s, struct drover_err *err)
 	if (reply->token.len != sizeof(s->token))
 		r = drover_err_set(err, EPROTO, "%s sent a malformed token", s->to.name);
 	else
+		r = drover_source_disks_answer(s, reply, err);
+	if (r == 0)
 		memcpy(s->token, reply->token.data, sizeof(s->token));
 	drover__prepare_reply__free_unpacked(reply, NULL);
 	return r;
@@ -105,6 +107,7 @@ static int take_prepare_reply(struct drover_source *s, struct drover_err *err)
 
 static int ask_target(struct drover_source *s, struct drover_err *err)
 {
+	Drover__DiskTravel travel[DROVER_DISKS_MAX], *disks[DROVER_DISKS_MAX];
 	Drover__Prepare prepare = DROVER__PREPARE__INIT;
 	struct drover_cpu_flags flags = { 0 };
 	struct drover_host_stat host;
@@ -113,6 +116,8 @@ static int ask_target(struct drover_source *s, struct drover_err *err)
 
 	if (r == 0)
 		r = drover_host_stat_read(&host, err);
+	if (r == 0)
+		r = drover_source_disks_ask(s, &prepare, travel, disks, err);
 	if (r == 0)
 		r = drover_cpu_flags_read(&flags, err);
 	if (r < 0)
@@ -130,10 +135,10 @@ static int ask_target(struct drover_source *s, struct drover_err *err)
 	prepare.verify = s->m->options.verify;
 	r = drover_peer_send(s->control, DROVER_FRAME_PREPARE, &prepare.base, 0, err);
 	drover_cpu_flags_free(&flags);
-	return r < 0 ? r : take_prepare_reply(s, err);
+	return r < 0 ? r : drover_source_take_reply(s, err);
 }
 
-static int open_streams(struct drover_source *s, struct drover_err *err)
+int drover_source_open_streams(struct drover_source *s, struct drover_err *err)
 {
 	Drover__Hello hello = DROVER__HELLO__INIT;
 
@@ -164,8 +169,6 @@ int drover_source_prepare(struct drover_source *s, struct drover_err *err)
 	if (r == 0)
 		r = open_tracker(s, err);
 	if (r == 0)
-		r = connect_control(s, err);
-	if (r == 0)
-		r = ask_target(s, err);
-	return r < 0 ? r : open_streams(s, err);
+		r = drover_source_connect(s, err);
+	return r < 0 ? r : ask_target(s, err);
 }

@@ -299,6 +299,8 @@ int drover_switchover_run(struct drover_source *s, uint32_t round, struct drover
 	if (r == 0)
 		r = drover_migration_check(s->m, err);
 	if (r == 0)
+		r = drover_source_disks_part(s, err);
+	if (r == 0)
 		r = send_device_state(s, err);
 	drover_source_stage(s, "device state sent");
 	if (r == 0)

@@ -25,12 +25,16 @@ static int end_by_abort(struct drover_target *t, struct drover_err *err)
 }
 
 /* The stage in which a frame may come, or -1 where it has no place at all. */
-static int stage_of(enum drover_frame_type type)
+static int stage_of(const struct drover_target *t, enum drover_frame_type type)
 {
 	if (type == DROVER_FRAME_DEVICE_STATE_BEGIN)
 		return DROVER_TARGET_PREPARED;
-	if (type == DROVER_FRAME_VERIFY_PAGES || type == DROVER_FRAME_READY_QUERY)
+	if (type == DROVER_FRAME_VERIFY_PAGES)
 		return DROVER_TARGET_LISTENING;
+	if (type == DROVER_FRAME_DISKS_CLOSE)
+		return t->landing.count ? (int)DROVER_TARGET_LISTENING : -1;
+	if (type == DROVER_FRAME_READY_QUERY)
+		return t->landing.count ? DROVER_TARGET_CLOSED : DROVER_TARGET_LISTENING;
 	return type == DROVER_FRAME_COMMIT ? DROVER_TARGET_READY : -1;
 }
 
@@ -40,6 +44,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(enum drover_frame_type ty
 		return &drover__device_state_begin__descriptor;
 	if (type == DROVER_FRAME_VERIFY_PAGES)
 		return &drover__verify_pages__descriptor;
+	if (type == DROVER_FRAME_DISKS_CLOSE)
+		return &drover__disks_close__descriptor;
 	if (type == DROVER_FRAME_READY_QUERY)
 		return &drover__ready_query__descriptor;
 	return &drover__commit__descriptor;
@@ -50,6 +56,8 @@ static int obey(struct drover_target *t, enum drover_frame_type type, const void
 {
 	if (type == DROVER_FRAME_DEVICE_STATE_BEGIN)
 		return drover_target_listen(t, err);
+	if (type == DROVER_FRAME_DISKS_CLOSE)
+		return drover_target_disks_close(t, err);
 	if (type == DROVER_FRAME_READY_QUERY)
 		return drover_target_ready(t, message, err);
 	if (type == DROVER_FRAME_COMMIT)
@@ -68,7 +76,7 @@ static int dispatch(struct drover_target *t, enum drover_frame_type type, const 
 
 	if (type == DROVER_FRAME_ABORT)
 		return end_by_abort(t, err);
-	if (stage_of(type) != (int)t->stage)
+	if (stage_of(t, type) != (int)t->stage)
 		return drover_err_set(err, EPROTO, "frame type %d has no place at this point of a migration",
 				      type);
 	message = drover_peer_unpack(descriptor_of(type), body, len, err);
@@ -90,6 +98,8 @@ static int serve(struct drover_target *t, struct drover_err *err)
 
 		if (r == 0)
 			r = dispatch(t, type, body, len, err);
+		else
+			r = drover_target_disks_wait(t, err);
 		if (r < 0)
 			return r;
 	}
@@ -110,15 +120,21 @@ static void give_up(struct drover_target *t, struct drover_err *why)
 				 &got, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm, err.text);
 	if (t->vm) {
-		if (drover_vm_kill(t->vm, &err) < 0)
+		int r = drover_vm_kill(t->vm, &err);
+
+		if (r < 0)
 			log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm,
 				  err.text);
 		drover_vm_release(t->vm);
+		if (r == 0)
+			t->vm = NULL;
 	}
+	drover_target_disks_drop(t);
 	if (t->reserved)
 		env->unreserve(env->data, t->m->info.vm);
 	/* Last: who reads it may try again at once. */
 	drover_peer_refuse(t->peer, why);
+	drover_arrival_release(&t->arrival);
 	drover_migration_fail(t->m, why);
 	env->finished(env->data, t->m, DROVER_OUTCOME_NOTHING, NULL);
 }
@@ -145,7 +161,7 @@ void drover_target_serve(const struct drover_migrate_env *env, struct drover_pee
 	if (!t || !(t->m = drover_migration_create(env, p->migration_id, p->vm, peer->host,
 						   env->conf->host)))
 		return;
-	t->peer = peer;
+	t->first = t->peer = peer;
 	t->m->info.incoming = true;
 	t->m->info.ram_bytes = p->ram_pages << 12;
 	t->m->info.streams = p->streams;
@@ -163,12 +179,14 @@ void drover_target_serve(const struct drover_migrate_env *env, struct drover_pee
 	drover_qmp_close(t->qmp);
 	if (r == 0) {
 		log_info("mig %" PRIu64 " vm %s: runs here now", t->m->info.id, p->vm);
+		drover_arrival_release(&t->arrival);
 		drover_migration_state(t->m, DROVER_MIGRATION_DONE);
 		env->finished(env->data, t->m, DROVER_OUTCOME_ARRIVED, t->vm);
 	} else {
 		give_up(t, &err);
 	}
 	drover_ram_exit(&t->arrival.ram);
+	drover_landing_free(&t->landing);
 	drover_migration_put(t->m);
 }
 

@@ -20,12 +20,20 @@ void drover_target_serve(const struct drover_migrate_env *env, struct drover_pee
 			 void (*listed)(void *data, struct drover_migration *m));
 
 /**
- * drover_target_data() - serve a RAM or DEVICE_STATE connection until it closes
+ * drover_target_data() - serve a RAM, DEVICE_STATE or TUNNEL connection until it closes
  *
  * Errors: -EACCES when migration and token do not belong together.
  */
 int drover_target_data(struct drover_peer *peer, const Drover__Hello *hello,
 		       struct drover_err *err);
+
+/**
+ * drover_target_resume() - a control connection in place of one that was lost
+ *
+ * Returns when it is of no more use. Errors: -EACCES when nothing here waits for it.
+ */
+int drover_target_resume(struct drover_peer *peer, const Drover__Resume *resume,
+			 struct drover_err *err);
 
 /**
  * drover_target_outcome() - what became of a migration to this host
@@ -41,5 +49,13 @@ int drover_target_outcome(const struct drover_conf *conf, const char *source, ui
  */
 int drover_target_adopt(const struct drover_conf *conf, struct drover_vm *vm, bool *ret_runs,
 			struct drover_err *err);
+
+/**
+ * drover_target_recover() - disks that had arrived when an earlier agent, or the host, ended
+ *
+ * After all VMs were adopted. Those of VMs that run here stay, the others are deleted. What
+ * cannot be settled is logged and left.
+ */
+int drover_target_recover(const struct drover_conf *conf, struct drover_err *err);
 
 #endif

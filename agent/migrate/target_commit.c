@@ -54,6 +54,7 @@ static int resume(struct drover_target *t, struct drover_err *err)
 	if (got != DROVER_DECISION_RUNNING)
 		return drover_err_set(err, ECONNABORTED, "%s had already given the VM up",
 				      conf->host);
+	t->decided = true;
 	r = drover_qmp_call(t->qmp, "cont", NULL, DROVER_TARGET_QMP_MS, NULL, err);
 	if (r < 0) {
 		struct drover_err why = { 0 };
@@ -61,6 +62,8 @@ static int resume(struct drover_target *t, struct drover_err *err)
 		if (drover_vm_kill(t->vm, &why) < 0 ||
 		    drover_record_retract(conf, t->peer->host, t->m->info.id, &why) < 0)
 			log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->def.name, why.text);
+		else
+			t->decided = false;
 		drover_vm_release(t->vm);
 		t->vm = NULL;
 		return r;
@@ -90,15 +93,20 @@ int drover_target_take_over(struct drover_target *t, const Drover__Commit *commi
 	announce = json_pack("{si si si si}", "initial", 50, "max", 550, "rounds", 5, "step", 100);
 	drover_qmp_call(t->qmp, "announce-self", announce, DROVER_TARGET_QMP_MS, NULL, NULL);
 	settle_in(t->m->env->conf, t->vm);
+	drover_target_disks_keep(t);
 	return 0;
 }
 
 int drover_target_outcome(const struct drover_conf *conf, const char *source, uint64_t id,
 			  enum drover_decision *ret_decision, struct drover_err *err)
 {
+	int r;
 	scope_lock(&commit_lock);
 
-	return drover_record_decide(conf, source, id, DROVER_DECISION_NEVER, ret_decision, err);
+	r = drover_record_decide(conf, source, id, DROVER_DECISION_NEVER, ret_decision, err);
+	if (r == 0 && *ret_decision == DROVER_DECISION_NEVER)
+		drover_arrival_abandon(source, id);
+	return r;
 }
 
 /* --- after the agent's restart --- */

@@ -19,6 +19,7 @@ int drover_target_listen(struct drover_target *t, struct drover_err *err)
 	int r = drover_io_path(uri, err, "unix:%s", t->arrival.incoming_path);
 
 	t->stage = DROVER_TARGET_LISTENING;
+	drover_arrival_hold(&t->arrival, false);
 	if (r == 0)
 		r = drover_qmp_call(t->qmp, "migrate-incoming", json_pack("{ss}", "uri", uri),
 				    DROVER_TARGET_QMP_MS, NULL, err);

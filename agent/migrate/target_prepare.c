@@ -113,7 +113,6 @@ static int check_number(struct drover_target *t, struct drover_err *err)
 int drover_target_prepare(struct drover_target *t, const Drover__Prepare *p, struct drover_err *err)
 {
 	const struct drover_migrate_env *env = t->m->env;
-	Drover__PrepareReply reply = DROVER__PREPARE_REPLY__INIT;
 	struct drover_arrival *a = &t->arrival;
 	auto_free char *text = NULL;
 	int r = check_number(t, err);
@@ -125,18 +124,18 @@ int drover_target_prepare(struct drover_target *t, const Drover__Prepare *p, str
 	if (r < 0)
 		return r;
 	t->reserved = true;
-	r = launch(t, text, err);
+	r = drover_target_disks_plan(t, p, &text, err);
+	if (r == 0)
+		r = launch(t, text, err);
 	if (r == 0)
 		r = drover_ram_init(&a->ram, t->vm->ram_fd, p->ram_pages, p->streams, err);
+	if (r == 0)
+		r = drover_target_disks_serve(t, err);
 	if (r < 0)
 		return r;
 	snprintf(a->host, sizeof(a->host), "%s", t->peer->host);
 	a->id = t->m->info.id;
 	snprintf(a->incoming_path, sizeof(a->incoming_path), "%.490s/incoming.sock", t->vm->dir);
-	r = drover_arrival_open(a, err);
-	if (r < 0)
-		return r;
-	reply.token.data = a->token;
-	reply.token.len = sizeof(a->token);
-	return drover_peer_send(t->peer, DROVER_FRAME_PREPARE_REPLY, &reply.base, 0, err);
+	r = drover_arrival_open(a, t->peer, err);
+	return r < 0 ? r : drover_target_answer(t, err);
 }
