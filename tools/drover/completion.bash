@@ -17,7 +17,7 @@ _drover_options()
 	case "$1 $2" in
 	'vm start') echo "--force $common" ;;
 	'vm stop') echo "--force --timeout $common" ;;
-	migrate*) echo "--to --verify --downtime-limit --bandwidth --streams --detach $common" ;;
+	migrate*) echo "--to --with-storage --delete-old --verify --downtime-limit --bandwidth --streams --detach $common" ;;
 	'migration resolve') echo "--source --target $common" ;;
 	'pool list' | 'pool show') echo "--measure $common" ;;
 	'pool evacuate') echo "--to --parallel --bandwidth --delete-old --dry-run --detach $common" ;;

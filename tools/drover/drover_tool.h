@@ -38,7 +38,7 @@ struct tool_words {
  * @text: where its value goes, or NULL for a flag or a number
  * @words: where its values go; one may hold several, with commas between them
  * @number: where its number goes, @min to @max
- * @flag: set to true
+ * @flag: set to true; with @text as well, the value may be left out
  */
 struct tool_option {
 	const char *name;

@@ -25,7 +25,9 @@ static const struct {
 	{ "migrate", migrate_command, "move a running VM to another host",
 	  "drover migrate VM --to HOST [OPTION…]   move a VM that runs here, and show it\n"
 	  "  --to HOST           a peer of drover.conf\n"
-	  "  --verify            compare all pages while the VM is paused\n"
+	  "  --with-storage [POOL]   its disks travel too, into that pool of the target\n"
+	  "  --delete-old        delete their images here once the VM runs there\n"
+	  "  --verify            compare all pages, and disks, while the VM is paused\n"
 	  "  --downtime-limit MS longest blackout to aim at, 1 to 3600000 ms\n"
 	  "  --bandwidth MIB     at most 1 to 1000000 MiB/s\n"
 	  "  --streams N         1 to 16 connections for pages\n"

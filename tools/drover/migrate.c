@@ -15,9 +15,10 @@
 
 #define POLL_MS	   250
 #define RESTART_MS 5000
+#define DISKS_MAX  16
 #define USAGE                                                                            \
 	"drover migrate VM --to HOST [--verify] [--downtime-limit MS] [--bandwidth MIB] " \
-	"[--streams N] [--detach]"
+	"[--streams N] [--with-storage [POOL]] [--delete-old] [--detach]"
 
 static const struct timespec nap = { .tv_nsec = POLL_MS * 1000000 };
 static volatile sig_atomic_t interrupts;
@@ -39,6 +40,7 @@ static void on_interrupt(int number)
 struct view {
 	bool tty;
 	size_t rounds;	/* told so far */
+	Drover__DiskMoveState disks[DISKS_MAX];
 };
 
 static void clear(const struct view *view)
@@ -47,12 +49,28 @@ static void clear(const struct view *view)
 		fputs("\r\033[K", stderr);
 }
 
+/* Whenever a disk's state has changed. */
+static void tell_disks(struct view *view, const Drover__MigrationInfo *m)
+{
+	char line[1024];
+
+	for (size_t i = 0; i < m->n_disks && i < DISKS_MAX; i++) {
+		if (view->disks[i] == m->disks[i]->state)
+			continue;
+		view->disks[i] = m->disks[i]->state;
+		progress_disk(m->disks[i], line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
+}
+
 /* On a terminal one line that changes; elsewhere a line for each round that has ended. */
 static void draw(struct view *view, const Drover__MigrationInfo *m)
 {
 	struct winsize size = { 0 };
 	char line[256];
 
+	if (!view->tty)
+		tell_disks(view, m);
 	for (; !view->tty && view->rounds < m->n_rounds; view->rounds++) {
 		progress_round(m->rounds[view->rounds], line, sizeof(line));
 		fprintf(stderr, "%s\n", line);
@@ -119,6 +137,7 @@ static int report(const struct view *view, const Drover__MigrationInfo *m)
 	if (tool_json) {
 		output_print(stdout, output_json(&m->base));
 	} else {
+		progress_disks(stdout, m);
 		progress_rounds(stdout, m);
 		progress_summary(stdout, m);
 	}
@@ -191,8 +210,8 @@ static int begin(Drover__Migrate *verb, bool detach)
 int migrate_command(int argc, char **argv)
 {
 	Drover__Migrate verb = DROVER__MIGRATE__INIT;
-	const char *to = NULL;
-	bool verify = false, detach = false, debug = false;
+	const char *to = NULL, *pool = "";
+	bool verify = false, detach = false, debug = false, storage = false, delete_old = false;
 	const struct tool_option options[] = {
 		{ .name = "--to", .text = &to },
 		{ .name = "--verify", .flag = &verify },
@@ -200,6 +219,8 @@ int migrate_command(int argc, char **argv)
 		{ .name = "--downtime-limit", .number = &verb.downtime_limit_ms, .min = 1,
 		  .max = 3600000 },
 		{ .name = "--bandwidth", .number = &verb.bandwidth_mib, .min = 1, .max = 1000000 },
+		{ .name = "--with-storage", .flag = &storage, .text = &pool },
+		{ .name = "--delete-old", .flag = &delete_old },
 		{ .name = "--streams", .number = &verb.streams, .min = 1, .max = 16 },
 		/* For the test that proves that the VMM's writes matter. */
 		{ .name = "--debug-no-vmm-writes", .flag = &debug },
@@ -212,7 +233,12 @@ int migrate_command(int argc, char **argv)
 	if (!to)
 		return tool_fail(EXIT_USAGE, "--to is missing; usage: %s", USAGE);
 	verb.host = (char *)to;
+	if (delete_old && !storage)
+		return tool_fail(EXIT_USAGE, "--delete-old goes with --with-storage; usage: %s", USAGE);
 	verb.verify = verify;
+	verb.with_storage = storage;
+	verb.pool = (char *)pool;
+	verb.delete_old = delete_old;
 	verb.debug_no_vmm_writes = debug;
 	return begin(&verb, detach);
 }

@@ -20,6 +20,7 @@ static int ask_and_print(Drover__ControlRequest *request, bool list)
 		report_migrations(stdout, reply);
 	} else {
 		for (size_t i = 0; i < reply->n_migrations; i++) {
+			progress_disks(stdout, reply->migrations[i]);
 			progress_rounds(stdout, reply->migrations[i]);
 			progress_summary(stdout, reply->migrations[i]);
 		}

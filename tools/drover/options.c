@@ -66,13 +66,20 @@ static int take_words(const struct tool_option *o, const char *usage)
 	return 0;
 }
 
+/* The word behind an option whose value may be left out, unless that is an option too. */
+static char *next_word(int argc, char **argv)
+{
+	return optind < argc && argv[optind][0] != '-' ? argv[optind++] : NULL;
+}
+
 static int take(const struct tool_option *o, const char *usage)
 {
 	uint64_t n;
 
 	if (o->flag) {
 		*o->flag = true;
-		return 0;
+		if (!o->text || !optarg)
+			return 0;
 	}
 	if (o->words)
 		return take_words(o, usage);
@@ -104,14 +111,20 @@ static int wrong(int c, char **argv, const struct tool_option *options, const ch
 					      : "%s takes no value; usage: %s", name, usage);
 }
 
+static int arguments_of(const struct tool_option *o)
+{
+	if (o->flag)
+		return o->text ? optional_argument : no_argument;
+	return required_argument;
+}
+
 static void fill(const struct tool_option *options, struct option *names)
 {
 	*names++ = (struct option){ "json", no_argument, NULL, JSON };
 	*names++ = (struct option){ "help", no_argument, NULL, HELP };
 	for (int i = 0; options && options[i].name && i < OPTIONS_MAX; i++)
 		*names++ = (struct option){ options[i].name + strlen("--"),
-					    options[i].flag ? no_argument : required_argument, NULL,
-					    FIRST + i };
+					    arguments_of(&options[i]), NULL, FIRST + i };
 	*names = (struct option){ 0 };
 }
 
@@ -136,6 +149,8 @@ static int parse_options(int argc, char **argv, const struct tool_option *option
 			tool_json = true;
 			break;
 		default:
+			if (!optarg && options[c - FIRST].text)
+				optarg = next_word(argc, argv);
 			r = take(&options[c - FIRST], usage);
 		}
 	}

@@ -3,6 +3,7 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "drover_tool.h"
 #include "output.h"
@@ -62,10 +63,102 @@ static uint64_t rate_of(const Drover__MigrationInfo *m)
 	return (uint64_t)((double)m->wire_bytes * 1e6 / (double)m->total_us);
 }
 
+/* --- disks that travel --- */
+
+static const char *disk_state(const Drover__DiskMoveInfo *d, char *buf, size_t size)
+{
+	output_state(&drover__disk_move_state__descriptor, d->state, buf, size);
+	/* As people write it. */
+	for (char *p = buf; *p; p++)
+		if (*p == '_')
+			*p = ' ';
+	return buf;
+}
+
+static double disk_share(const Drover__DiskMoveInfo *d)
+{
+	uint64_t all = d->done_bytes + d->todo_bytes;
+
+	return all ? 100.0 * (double)d->done_bytes / (double)all : 0;
+}
+
+static bool copies_disks(const Drover__MigrationInfo *m)
+{
+	if (m->state != DROVER__MIGRATION_STATE__MIGRATION_STATE_PRECOPY || m->n_rounds)
+		return false;
+	for (size_t i = 0; i < m->n_disks; i++)
+		if (m->disks[i]->state != DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_IN_STEP)
+			return true;
+	return false;
+}
+
+void progress_disk(const Drover__DiskMoveInfo *d, char *buf, size_t size)
+{
+	char state[32], rate[32], end[32] = "?";
+
+	disk_state(d, state, sizeof(state));
+	if (d->expected_us)
+		output_time(d->expected_us, end);
+	if (d->state == DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_COPYING)
+		snprintf(buf, size, "disk %s: %s, %.0f%%, %s/s, in step in %s", d->disk, state,
+			 disk_share(d), output_bytes(d->rate_bytes, rate), end);
+	else
+		snprintf(buf, size, "disk %s: %s%s%s", d->disk, state, *d->error ? ": " : "",
+			 d->error);
+}
+
+/* All of them on one line. */
+static void disks_line(const Drover__MigrationInfo *m, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < m->n_disks && at + 1 < size; i++) {
+		if (i)
+			at += snprintf(buf + at, size - at, "; ");
+		if (at < size)
+			progress_disk(m->disks[i], buf + at, size - at);
+		at = strlen(buf);
+	}
+}
+
+void progress_disks(FILE *out, const Drover__MigrationInfo *m)
+{
+	static const char *const headings[] = { "DISK", "STATE", ">SIZE", ">COPIED", ">CUTS",
+						">VERIFIED", ">DIFFER", "OLD", "NEW" };
+	struct output_table t = { .columns = 9, .headings = headings };
+
+	for (size_t i = 0; i < m->n_disks; i++) {
+		const Drover__DiskMoveInfo *d = m->disks[i];
+		char state[32], size[32], copied[32], cuts[32], verified[32] = "", differ[32] = "";
+		char old[600], new[600];
+
+		snprintf(cuts, sizeof(cuts), "%" PRIu32, d->interruptions);
+		if (d->verified_bytes || d->mismatched_bytes) {
+			output_bytes(d->verified_bytes, verified);
+			snprintf(differ, sizeof(differ), "%" PRIu64, d->mismatched_bytes);
+		}
+		snprintf(old, sizeof(old), "%s%s", d->old_path, d->old_deleted ? " (deleted)" : "");
+		snprintf(new, sizeof(new), "%s:%s", d->new_host, d->new_path);
+		output_row(&t, (const char *const[]){
+			d->disk, disk_state(d, state, sizeof(state)),
+			d->size_bytes ? output_bytes(d->size_bytes, size) : "",
+			output_bytes(d->done_bytes, copied), cuts, verified, differ, old,
+			*d->new_path ? new : "" });
+	}
+	if (m->n_disks)
+		output_table(out, &t);
+}
+
+/* --- a line --- */
+
 void progress_line(const Drover__MigrationInfo *m, char *buf, size_t size)
 {
 	char state[32], rate[32], dirty[32], end[32] = "?", blackout[32] = "?";
 
+	if (copies_disks(m)) {
+		disks_line(m, buf, size);
+		return;
+	}
 	output_state(&drover__migration_state__descriptor, m->state, state, sizeof(state));
 	output_bytes(rate_of(m), rate);
 	output_bytes(m->dirty_rate_bytes, dirty);

@@ -11,6 +11,12 @@
 /** progress_line() - one line without a newline into @buf */
 void progress_line(const Drover__MigrationInfo *m, char *buf, size_t size);
 
+/** progress_disk() - how a disk that travels stands, without a newline, into @buf */
+void progress_disk(const Drover__DiskMoveInfo *d, char *buf, size_t size);
+
+/** progress_disks() - the table of disks that travel */
+void progress_disks(FILE *out, const Drover__MigrationInfo *m);
+
 /** progress_round() - a round that has ended, without a newline, into @buf */
 void progress_round(const Drover__RoundInfo *r, char *buf, size_t size);
 
