@@ -12,11 +12,14 @@
 
 #define KEYS_MAX 32
 
-/* @keys: those of this section so far, as they stand in our copy of the text. */
+/*
+ * @where: line of the error that ended the reading
+ * @keys: those of this section so far, as they stand in our copy of the text
+ */
 struct reader {
 	const struct drover_ini_ops *ops;
 	void *data;
-	unsigned int line, section_line;
+	unsigned int line, section_line, where;
 	const char *keys[KEYS_MAX];
 	int key_count;
 };
@@ -127,24 +130,39 @@ static int locate(const struct drover_err *why, const char *origin, unsigned int
 	return drover_err_set(err, why->code, "%s:%u: %s", origin, line, why->text);
 }
 
+static int read_lines(struct reader *r, char *text, struct drover_err *why)
+{
+	char *rest = text, *line;
+	int result;
+
+	while ((line = strsep(&rest, "\n"))) {
+		r->line++;
+		r->where = r->section_line;
+		if (*trim(line) == '[' && (result = end_section(r, why)) < 0)
+			return result;
+		r->where = r->line;
+		result = read_line(r, line, why);
+		if (result < 0)
+			return result;
+	}
+	r->where = r->section_line;
+	return end_section(r, why);
+}
+
 int drover_ini_read(const char *text, const char *origin, const struct drover_ini_ops *ops,
 		    void *data, struct drover_err *err)
 {
 	auto_free char *copy = strdup(text);
 	struct reader r = { .ops = ops, .data = data };
 	struct drover_err why = { 0 };
-	char *rest = copy, *line;
+	int result;
 
 	if (!copy)
 		return drover_err_set(err, ENOMEM, "out of memory");
-	while ((line = strsep(&rest, "\n"))) {
-		r.line++;
-		if (*trim(line) == '[' && end_section(&r, &why) < 0)
-			return locate(&why, origin, r.section_line, err);
-		if (read_line(&r, line, &why) < 0)
-			return locate(&why, origin, r.line, err);
-	}
-	return end_section(&r, &why) < 0 ? locate(&why, origin, r.section_line, err) : 0;
+	result = read_lines(&r, copy, &why);
+	/* There may have been passwords in it. */
+	explicit_bzero(copy, strlen(text));
+	return result < 0 ? locate(&why, origin, r.where, err) : 0;
 }
 
 int drover_ini_load(const char *path, const char *origin, size_t max, char **ret_text,
