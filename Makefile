@@ -18,7 +18,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 
-AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash
+AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash libcurl libfreeipmi
 TOOL_PKGS := libmnl libprotobuf-c jansson
 AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread
 TOOL_LIBS = $(shell pkg-config --libs $(TOOL_PKGS))
@@ -169,6 +169,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)/lib/modules/$(KREL)/updates \
 		$(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/modules-load.d
+	install -d -m 700 $(DESTDIR)/etc/drover/power
 	install -m 755 build/droverd build/drover $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 $(MODDIR)/drover.ko $(DESTDIR)/lib/modules/$(KREL)/updates/
 	install -m 644 agent/droverd.service $(DESTDIR)/lib/systemd/system/
