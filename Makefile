@@ -33,6 +33,7 @@ TOOL_SRC := $(sort $(wildcard tools/drover/*.c))
 UNIT_SRC := $(sort $(wildcard selftests/agent/test_*.c))
 KTEST_SRC := $(sort $(wildcard selftests/kmod/*.c))
 E2E_SRC := $(sort $(wildcard selftests/e2e/*.c))
+POWER_SRC := $(sort $(wildcard selftests/power/*.c))
 
 AGENT_OBJ := $(AGENT_SRC:%.c=build/obj/%.o) $(PROTO_C:build/gen/%.c=build/obj/gen/%.o)
 ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/gen/%.o)
@@ -41,6 +42,7 @@ UNIT_BIN := $(UNIT_SRC:selftests/agent/%.c=build/unit/%)
 KTEST_BIN := $(KTEST_SRC:selftests/kmod/%.c=build/selftests/kmod/%)
 CLI_BIN := $(patsubst selftests/cli/%.c,build/cli/%,$(wildcard selftests/cli/test_*.c))
 E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
+POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 
 .PHONY: all modules agent tools guest checks unit demo test lab bench install clean help setup
 .DELETE_ON_ERROR:
@@ -100,7 +102,7 @@ modules:
 agent: build/droverd
 tools: build/drover
 guest: build/guest/initrd.gz build/guest/initrd-fio.gz
-checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN)
+checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN) $(POWER_BIN)
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto
 	$(call say,PROTOC)
@@ -152,6 +154,11 @@ build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildc
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover $(TOOL_INC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 		-Wno-missing-prototypes -o $@ $< $(filter-out tools/drover/main.c,$(TOOL_SRC)) build/gen/control.pb-c.c \
 		$(TOOL_LIBS) -lcmocka
+
+build/selftests/power/%: selftests/power/%.c build/asan/libdroverd.a
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
+		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS)
 
 build/selftests/%: selftests/%.c
 	$(call say,TEST)

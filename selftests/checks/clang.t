@@ -38,7 +38,8 @@ common=$(flags '$(CPPFLAGS) $(WARN)')
 {
 	judge 'the agent' "$common $(flags '$(AGENT_INC)')" agent/*/*.c
 	judge 'the command line' "$common -Itools/drover $(flags '$(TOOL_INC)')" tools/drover/*.c
-	judge 'the unit tests' "$common $(flags '$(AGENT_INC)') -Wno-missing-prototypes" selftests/agent/test_*.c
+	judge 'the unit tests' "$common $(flags '$(AGENT_INC)') -Wno-missing-prototypes" \
+		selftests/agent/test_*.c selftests/power/*.c
 }
 mapfile -t programs < <(find selftests/kmod selftests/e2e selftests/guest -name '*.c')
 judge 'the programs of the lab tests' "$common -Wno-missing-prototypes" "${programs[@]}"
