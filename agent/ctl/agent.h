@@ -12,12 +12,15 @@
 #include "ctl/call.h"
 #include "ctl/mailbox.h"
 #include "migrate/migration.h"
+#include "peer.pb-c.h"
 
 #define DROVER_MIGRATIONS_KEPT 200
 
 struct drover_telemetry;
 
 struct drover_disk_move;
+struct drover_pools_job;
+struct drover_pools_balance;
 struct drover_disk_move_options;
 
 /* What the control thread does with a VM. */
@@ -59,6 +62,8 @@ struct drover_entry {
  * @env: what it offers to the migration engines
  * @telemetry: what is known of the load, or NULL at first
  * @storage: disks that change their pool
+ * @pool_jobs: evacuations and the balancing of pools, one of each pool; pools_job.c
+ * @pool_balance: what balancing keeps from one look to the next; pools_balance.c
  * @ending: it was asked to end, and waits for migrations that it has cancelled
  */
 struct drover_agent {
@@ -75,6 +80,8 @@ struct drover_agent {
 	struct drover_telemetry *telemetry;
 	struct drover_storage *storage;
 	char qemu_version[64];
+	struct drover_pools_job *pool_jobs;
+	struct drover_pools_balance *pool_balance;
 	bool ending;
 };
 
@@ -131,6 +138,8 @@ drover_verb drover_moves_migrate, drover_moves_list, drover_moves_show, drover_m
 drover_verb drover_hosts_list, drover_hosts_show;
 drover_verb drover_storage_migrate, drover_storage_list, drover_storage_show,
 	drover_storage_cancel_move;
+drover_verb drover_pools_list, drover_pools_show, drover_pools_report, drover_pools_stop,
+	drover_pools_evacuate, drover_pools_rebalance;
 
 /** drover_vms_info() - one VM, or NULL when this host knows nothing of it */
 Drover__VmInfo *drover_vms_info(struct drover_agent *agent, const char *name);
@@ -160,6 +169,14 @@ int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
  */
 void drover_elsewhere_hosts(const struct drover_conf *conf, const char *only,
 			    Drover__ControlReply *reply);
+
+/** drover_elsewhere_runs() - 0: not on that peer; -EEXIST: it does; else: that is not known */
+int drover_elsewhere_runs(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			  const char *vm, struct drover_err *err);
+
+/** drover_elsewhere_pool() - which images have VMs of a peer in the pool of that id? */
+int drover_elsewhere_pool(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			  const char *id, Drover__PoolReply **ret_reply, struct drover_err *err);
 
 /* --- definition.c: definitions whose disks have other images; control thread only --- */
 
@@ -231,6 +248,11 @@ void drover_storage_each(struct drover_agent *agent,
 
 /** drover_storage_find() - a move by its number, or NULL */
 struct drover_disk_move *drover_storage_find(struct drover_agent *agent, uint64_t id);
+
+/* --- pools_balance.c --- */
+
+/** drover_pools_init() - after all that ran was adopted: balance by itself where configured so */
+int drover_pools_init(struct drover_agent *agent, struct drover_err *err);
 
 /* --- inbound.c: connections from peers --- */
 

@@ -76,6 +76,12 @@ static int check_peer(const struct drover_conf *conf, const struct drover_peer_c
 	return r;
 }
 
+int drover_elsewhere_runs(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			  const char *vm, struct drover_err *err)
+{
+	return check_peer(conf, peer, vm, NULL, err);
+}
+
 /* One peer being asked, in a thread of its own: the dead ones take their time together. */
 struct asking {
 	pthread_t thread;
@@ -207,4 +213,14 @@ void drover_elsewhere_hosts(const struct drover_conf *conf, const char *only,
 	for (uint32_t i = 0; i < conf->peer_count; i++)
 		if (asking[i].host)
 			drover_reply_add_host(reply, asking[i].host);
+}
+
+int drover_elsewhere_pool(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			  const char *id, Drover__PoolReply **ret_reply, struct drover_err *err)
+{
+	Drover__PoolQuery ask = DROVER__POOL_QUERY__INIT;
+
+	ask.id = (char *)id;
+	return query(conf, peer, DROVER_FRAME_POOL_QUERY, &ask.base, DROVER_FRAME_POOL_REPLY,
+		     &drover__pool_reply__descriptor, ret_reply, err);
 }

@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "core/clock.h"
 #include "ctl/agent.h"
+#include "ctl/pools.h"
 #include "migrate/target.h"
 #include "net/listener.h"
 
@@ -146,6 +147,8 @@ static int answer(struct drover_agent *agent, struct drover_peer *peer, enum dro
 		descriptor = &drover__outcome__descriptor;
 	else if (type == DROVER_FRAME_VM_QUERY)
 		descriptor = &drover__vm_query__descriptor;
+	else if (type == DROVER_FRAME_POOL_QUERY)
+		descriptor = &drover__pool_query__descriptor;
 	else if (type == DROVER_FRAME_HOST_QUERY)
 		descriptor = &drover__host_query__descriptor;
 	else
@@ -161,6 +164,8 @@ static int answer(struct drover_agent *agent, struct drover_peer *peer, enum dro
 		r = answer_outcome(agent, peer, ((Drover__Outcome *)message)->migration_id, err);
 	else if (type == DROVER_FRAME_VM_QUERY)
 		r = answer_vm(agent, peer, ((Drover__VmQuery *)message)->name, err);
+	else if (type == DROVER_FRAME_POOL_QUERY)
+		r = drover_pools_answer(agent, peer, ((Drover__PoolQuery *)message)->id, err);
 	else
 		r = answer_host(agent, peer, err);
 	protobuf_c_message_free_unpacked(message, NULL);

@@ -25,6 +25,12 @@ static const struct {
 	{ DROVER__CONTROL_REQUEST__VERB_STORAGE_CANCEL, drover_storage_cancel_move },
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_LIST, drover_hosts_list },
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_SHOW, drover_hosts_show },
+	{ DROVER__CONTROL_REQUEST__VERB_POOL_LIST, drover_pools_list },
+	{ DROVER__CONTROL_REQUEST__VERB_POOL_SHOW, drover_pools_show },
+	{ DROVER__CONTROL_REQUEST__VERB_POOL_EVACUATE, drover_pools_evacuate },
+	{ DROVER__CONTROL_REQUEST__VERB_POOL_BALANCE, drover_pools_rebalance },
+	{ DROVER__CONTROL_REQUEST__VERB_POOL_REPORT, drover_pools_report },
+	{ DROVER__CONTROL_REQUEST__VERB_POOL_STOP, drover_pools_stop },
 };
 
 void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request)

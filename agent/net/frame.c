@@ -49,7 +49,7 @@ static bool type_exists(uint16_t type)
 {
 	return (type >= DROVER_FRAME_HELLO && type <= DROVER_FRAME_ERROR) ||
 	       (type >= DROVER_FRAME_PREPARE && type <= DROVER_FRAME_OUTCOME_REPLY) ||
-	       (type >= DROVER_FRAME_HOST_QUERY && type <= DROVER_FRAME_VM_REPLY) ||
+	       (type >= DROVER_FRAME_HOST_QUERY && type <= DROVER_FRAME_POOL_REPLY) ||
 	       (type >= DROVER_FRAME_RESUME && type <= DROVER_FRAME_DISKS_CLOSED);
 }
 
