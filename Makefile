@@ -24,12 +24,14 @@ AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread
 TOOL_LIBS = $(shell pkg-config --libs $(TOOL_PKGS))
 AGENT_INC = $(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
 TOOL_INC = $(shell pkg-config --cflags $(TOOL_PKGS) 2>/dev/null)
+SIM_LIBS = $(shell pkg-config --libs jansson zlib) -lm
 
 PROTO := control peer
 PROTO_C := $(PROTO:%=build/gen/%.pb-c.c)
 PROTO_H := $(PROTO:%=build/gen/%.pb-c.h)
 AGENT_SRC := $(sort $(wildcard agent/*/*.c))
 TOOL_SRC := $(sort $(wildcard tools/drover/*.c))
+SIM_SRC := $(sort $(wildcard tools/drover-sim/*.c))
 UNIT_SRC := $(sort $(wildcard selftests/agent/test_*.c))
 KTEST_SRC := $(sort $(wildcard selftests/kmod/*.c))
 E2E_SRC := $(sort $(wildcard selftests/e2e/*.c))
@@ -38,6 +40,9 @@ POWER_SRC := $(sort $(wildcard selftests/power/*.c))
 AGENT_OBJ := $(AGENT_SRC:%.c=build/obj/%.o) $(PROTO_C:build/gen/%.c=build/obj/gen/%.o)
 ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/gen/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=build/obj/%.o) build/obj/gen/control.pb-c.o
+# What is pure in the agent, and what that needs.
+SIM_OBJ := $(SIM_SRC:%.c=build/obj/%.o) \
+	$(patsubst %.c,build/obj/%.o,$(filter agent/base/% agent/core/% agent/policy/%,$(AGENT_SRC)))
 UNIT_BIN := $(UNIT_SRC:selftests/agent/%.c=build/unit/%)
 KTEST_BIN := $(KTEST_SRC:selftests/kmod/%.c=build/selftests/kmod/%)
 CLI_BIN := $(patsubst selftests/cli/%.c,build/cli/%,$(wildcard selftests/cli/test_*.c))
@@ -128,6 +133,10 @@ build/obj/tools/drover/%.o: tools/drover/%.c | $(PROTO_H)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover $(TOOL_INC) $(ALL_CFLAGS) -c -o $@ $<
 
+build/obj/tools/drover-sim/%.o: tools/drover-sim/%.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover-sim $(ALL_CFLAGS) -c -o $@ $<
+
 build/libdroverd.a: $(filter-out build/obj/agent/main/%,$(AGENT_OBJ))
 	$(call say,AR)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -143,6 +152,10 @@ build/droverd: $(filter build/obj/agent/main/%,$(AGENT_OBJ)) build/libdroverd.a
 build/drover: $(TOOL_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
+
+build/drover-sim: $(SIM_OBJ)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SIM_LIBS)
 
 build/unit/%: selftests/agent/%.c build/asan/libdroverd.a
 	$(call say,TEST)
