@@ -91,7 +91,7 @@ lab_end()
 	san_stop
 	net_down
 	rm -f "$LAB"/lab.conf "$LAB"/host*.{pid,keeper,exit,qmp,ssh} "$LAB"/{key,key.pub,hostkey,initrd.img}
-	rm -rf "$LAB/initrd"
+	rm -rf "$LAB/initrd" "$LAB/bmc"
 }
 
 verb_down()
