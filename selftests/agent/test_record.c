@@ -208,13 +208,44 @@ static void commits_are_kept_until_settled(void **state)
 	free(list);
 }
 
+static void commits_know_their_disks(void **state)
+{
+	struct drover_commit c = { .id = 7, .vm = "web1", .target = "host2", .delete_old = true,
+				   .disk_count = DROVER_DISKS_MAX }, *list;
+	size_t count;
+
+	for (int i = 0; i < DROVER_DISKS_MAX; i++) {
+		struct drover_commit_disk *d = &c.disks[i];
+
+		snprintf(d->disk, sizeof(d->disk), "disk%d", i);
+		memset(d->old_path, 'a' + i, sizeof(d->old_path) - 1);
+		memset(d->new_path, 'A' + i, sizeof(d->new_path) - 1);
+		strcpy(d->old_format, "raw");
+		strcpy(d->new_format, "qcow2");
+	}
+	assert_int_equal(drover_record_commit(*state, &c, NULL), 0);
+	assert_int_equal(drover_record_commits(*state, &list, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_memory_equal(list, &c, sizeof(c));
+	free(list);
+	/* One of an earlier release. */
+	put(*state, "migrations/commit-7", "{\"id\": 7, \"vm\": \"web1\", \"target\": \"host2\"}");
+	assert_int_equal(drover_record_commits(*state, &list, &count, NULL), 0);
+	assert_int_equal(list[0].disk_count, 0);
+	assert_false(list[0].delete_old);
+	free(list);
+}
+
 static void damaged_commit_is_an_error(void **state)
 {
-	static const char *const texts[] = { "", "{\"id\": 5}", "{\"id\": 5, \"vm\": \"web1\", \"target" };
+	static const char *const texts[] = {
+		"", "{\"id\": 5}", "{\"id\": 5, \"vm\": \"web1\", \"target",
+		"{\"id\": 5, \"vm\": \"web1\", \"target\": \"host2\", \"disks\": [{}]}",
+	};
 	struct drover_commit good = { .id = 1, .vm = "web1", .target = "host2" };
 
 	assert_int_equal(drover_record_commit(*state, &good, NULL), 0);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct drover_commit *list = NULL;
 		struct drover_err err = { 0 };
 		size_t count = 99;
@@ -342,6 +373,7 @@ int main(void)
 		test(retract_turns_running_into_never),
 		test(damaged_decision_decides_nothing),
 		test(commits_are_kept_until_settled),
+		test(commits_know_their_disks),
 		test(damaged_commit_is_an_error),
 		test(commit_survives_being_written_twice),
 		test(full_disk_decides_nothing),
