@@ -13,7 +13,7 @@ cancelled()
 	is "$(vm_state host1 web)" running "$1: the VM runs on host1"
 	sleep 1
 	is "$(leftovers host2 web)" '' "$1: nothing is left on host2"
-	is "$(drover host1 --json session list | jq '.sessions | length')" 0 "$1: the session is closed"
+	is "$(sessions_left host1)" 0 "$1: the session is closed"
 	local before after
 	before=$(guest_ask report | jq .mem_writes)
 	sleep 2

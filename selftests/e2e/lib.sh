@@ -103,6 +103,18 @@ drover()
 	on "$host" "$BUILD/drover" "$@"
 }
 
+# sessions_left HOST: how many sessions stay open. The agent's samples open one for half a second.
+sessions_left()
+{
+	local i left
+	for ((i = 0; i < 20; i++)); do
+		left=$(drover "$1" --json session list | jq '.sessions | length')
+		[ "$left" != 0 ] || break
+		sleep 0.5
+	done
+	echo "$left"
+}
+
 # vm_define HOST NAME [KEY=VALUE of the guest…]: a definition with the
 # self-checking guest on the shared disk. MEMORY, DISK and EXTRA change it; INITRD=initrd-fio
 # gives the guest fio.

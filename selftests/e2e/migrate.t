@@ -61,8 +61,8 @@ is "$(kernel_warnings host1 host2)" 0 'the kernels of both hosts have nothing to
 drover host2 vm stop web --force >/dev/null
 is $? 0 'it is stopped'
 is "$(leftovers host2 web)" '' 'and nothing of it is left'
-is "$(drover host1 --json session list | jq '.sessions | length')" 0 'no session is left in the module of host1'
-is "$(drover host2 --json session list | jq '.sessions | length')" 0 'nor of host2'
+is "$(sessions_left host1)" 0 'no session is left in the module of host1'
+is "$(sessions_left host2)" 0 'nor of host2'
 on host1 sh -c 'pkill -TERM -x droverd; sleep 1; rmmod drover'
 is $? 0 'the module can be unloaded'
 done_testing
