@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "block/imgtool.h"
-#include "core/nbd.h"
 
 #define LOOK_S	  20
 #define MEASURE_S 120
@@ -24,6 +24,12 @@
 #define SECTOR 512
 
 /* --- looking --- */
+
+/* Over TCP, or over a unix socket. */
+static bool is_nbd(const char *path)
+{
+	return !strncmp(path, "nbd://", 6) || !strncmp(path, "nbd+unix://", 11);
+}
 
 /*
  * A name for qemu-img under which it looks at the image whoever else uses it: the target of a
@@ -36,7 +42,7 @@ static char *unlocked(const char *path)
 	struct stat st;
 	json_t *o;
 
-	if (!strncmp(path, "nbd", 3))
+	if (is_nbd(path))
 		return strdup(path);
 	o = json_pack("{s{ss ss ss}}", "file", "driver",
 		      stat(path, &st) == 0 && S_ISBLK(st.st_mode) ? "host_device" : "file",
@@ -66,6 +72,26 @@ static void take(json_t *o, const char *key, char *buf, size_t size)
 	snprintf(buf, size, "%s", value ? value : "");
 }
 
+/* A raw image has nothing in it that would have to be read. */
+static int look_at_raw(const char *path, const struct stat *st, struct drover_image *ret_image,
+		       struct drover_err *err)
+{
+	auto_close int fd = -1;
+	off_t size = st->st_size;
+
+	if (S_ISBLK(st->st_mode)) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	}
+	if (size < 0)
+		return drover_err_set(err, errno, "%s cannot be read: %s", path, strerror(errno));
+	*ret_image = (struct drover_image){ .format = "raw" };
+	/* QEMU counts in sectors. */
+	ret_image->size = ((uint64_t)size + SECTOR - 1) / SECTOR * SECTOR;
+	ret_image->used = fd < 0 ? st->st_blocks * UINT64_C(512) : ret_image->size;
+	return 0;
+}
+
 int drover_image_look(const char *path, const char *format, struct drover_image *ret_image,
 		      struct drover_err *err)
 {
@@ -80,8 +106,10 @@ int drover_image_look(const char *path, const char *format, struct drover_image 
 
 	if (!name)
 		return drover_err_set(err, ENOMEM, "out of memory");
-	if (!drover_nbd_is(path) && stat(path, &st) < 0)
+	if (!is_nbd(path) && stat(path, &st) < 0)
 		return drover_err_set(err, errno, "%s: %s", path, strerror(errno));
+	if (!is_nbd(path) && !strcmp(format, "raw"))
+		return look_at_raw(path, &st, ret_image, err);
 	r = run_json(&run, &o, err);
 	if (r < 0)
 		return r;
@@ -89,7 +117,7 @@ int drover_image_look(const char *path, const char *format, struct drover_image 
 		.size = json_integer_value(json_object_get(o, "virtual-size")),
 		.used = json_integer_value(json_object_get(o, "actual-size")),
 	};
-	if (drover_nbd_is(path) || S_ISBLK(st.st_mode))
+	if (is_nbd(path) || S_ISBLK(st.st_mode))
 		ret_image->used = ret_image->size;
 	take(o, "format", ret_image->format, sizeof(ret_image->format));
 	take(o, "full-backing-filename", ret_image->backing, sizeof(ret_image->backing));

@@ -34,10 +34,13 @@ static int retire_definition(const struct drover_conf *conf, const char *vm, str
 	return r < 0 ? r : drover_io_remove_durable(path, err);
 }
 
-/* The same number each time, so that doing it again makes no second record. */
+/*
+ * The same number each time, so that doing it again makes no second record, and none that a
+ * move on one host would draw: those have 32 bits.
+ */
 static uint64_t record_number(const struct drover_commit *commit, uint32_t i)
 {
-	return commit->id * DROVER_DISKS_MAX + i;
+	return (UINT64_C(1) << 40) + commit->id * DROVER_DISKS_MAX + i;
 }
 
 static int leave_image(const struct drover_conf *conf, const struct drover_commit *commit,

@@ -75,6 +75,15 @@ static int target(const struct drover_power_access *access, struct sockaddr_in *
 	return 0;
 }
 
+/* Socket and target, once both are known to be right. */
+static int open_to(const struct drover_power_access *access, struct sockaddr_in *ret_to,
+		   struct drover_err *err)
+{
+	int r = target(access, ret_to, err);
+
+	return r < 0 ? r : open_socket(access, err);
+}
+
 static const char *target_name(const struct drover_power_access *access)
 {
 	return *access->address ? access->address : "255.255.255.255";
@@ -85,12 +94,9 @@ static int wol_on(const struct drover_power_access *access, uint64_t deadline_us
 {
 	uint8_t packet[DROVER_WOL_PACKET_LEN];
 	struct sockaddr_in to;
-	auto_close int fd = -1;
-	int r = target(access, &to, err);
+	auto_close int fd = open_to(access, &to, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	fd = open_socket(access, err);
 	if (fd < 0)
 		return fd;
 	drover_wol_packet(access->mac, packet);
@@ -125,12 +131,8 @@ static int wol_test(const struct drover_power_access *access, uint64_t deadline_
 {
 	const uint8_t *m = access->mac;
 	struct sockaddr_in to;
-	auto_close int fd = -1;
-	int r = target(access, &to, err);
+	auto_close int fd = open_to(access, &to, err);
 
-	if (r < 0)
-		return r;
-	fd = open_socket(access, err);
 	if (fd < 0)
 		return fd;
 	snprintf(
