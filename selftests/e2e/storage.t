@@ -1,0 +1,263 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A busy VM's disk changes its pool on one host: formats, space, cancels, a full pool, the agent's
+# death and the host's at each step. The guest checks every block it wrote.
+. selftests/tap.sh
+. selftests/e2e/lib.sh
+
+OLD=/srv/fast/web.img
+SIZE=134217728
+# What the guest has written, in blocks of 1 KiB, with some for the file system: far below SIZE.
+SPARSE=61440
+
+# host_ready: mounts and configuration; a host that lost its power has nothing but its disks.
+host_ready()
+{
+	host_install host1 1 || return 1
+	on host1 sh -ec "
+		modprobe loop
+		rmdir /etc/drover/vms
+		mkdir -p /var/lib/drover/vms /srv/fast /srv/slow /srv/tiny
+		ln -s /var/lib/drover/vms /etc/drover/vms
+		[ -e /var/lib/drover/tiny.img ] || {
+			mkfs.ext4 -q -m 0 /dev/local
+			mkfs.ext4 -q -m 0 /dev/slow
+			truncate -s 48M /var/lib/drover/tiny.img
+			mkfs.ext4 -q -m 0 -O ^has_journal /var/lib/drover/tiny.img
+		}
+		mount -o noatime /dev/local /srv/fast
+		mount -o noatime /dev/slow /srv/slow
+		mount -o noatime,loop /var/lib/drover/tiny.img /srv/tiny
+		printf '[storage]\ngrace_s = 4\n' >>/etc/drover/drover.conf
+		for pool in fast slow tiny; do
+			printf '[pool %s]\npath = /srv/%s\nmounted = yes\n' \$pool \$pool
+		done >>/etc/drover/drover.conf"
+}
+
+# move POOL [OPTION…]: the figures go to $WORK/s.json, the status is drover's.
+move()
+{
+	local pool=$1
+	shift
+	drover host1 --json storage migrate web root --to "$pool" "$@" >"$WORK/s.json" 2>"$WORK/s.err"
+}
+
+# moved FIELD: of the move last made, as it was told.
+moved()
+{
+	jq -r ".disk_moves[0].$1" "$WORK/s.json"
+}
+
+# now FIELD: of the same, as it is now.
+now()
+{
+	drover host1 --json storage show "$(moved id)" 2>/dev/null | jq -r ".disk_moves[0].$1"
+}
+
+# await_disk STATE [SECONDS]: until it is in that state.
+await_disk()
+{
+	local i
+	for ((i = 0; i < ${2:-30} * 3; i++)); do
+		[ "$(now state)" != "$1" ] || return 0
+		sleep 0.3
+	done
+	diag "it is $(now state): $(now error)" >&2
+	return 1
+}
+
+# image: path of the one that the definition names, and that QEMU has open if the VM runs.
+image()
+{
+	on host1 sed -n '/^\[disk root\]/,/^\[nic/s/^path = //p' /etc/drover/vms/web.conf
+}
+
+open_images()
+{
+	on host1 sh -c "ls -l /proc/\$(pgrep -f '[g]uest=web,')/fd | sed -n 's|.* -> \(/srv/.*\)|\1|p' | sort -u"
+}
+
+# all_is_well NAME IMAGE: it is the true one and the only one in use, and the guest has lost nothing.
+all_is_well()
+{
+	local answer
+	is "$(image) $(open_images)" "$2 $2" "$1: the definition names the image that QEMU uses"
+	is "$(drover host1 --json storage list web | jq -r '[.images[] | select(.is_true)] | map(.path) | join(" ")')" \
+		"$2" "$1: it is the true one"
+	is "$(on host1 ls /var/lib/drover/disks)" '' "$1: no record is left"
+	answer=$(guest_ask check)
+	is "$(jq -r '"\(.mem_errors) \(.disk_errors) \(.disk_stuck)"' <<<"$answer")" '0 0 false' \
+		"$1: the guest has lost nothing" "$answer"
+}
+
+# files POOL: what lies in it.
+files()
+{
+	on host1 sh -c "ls /srv/$1 | grep -v lost+found; :"
+}
+
+trap hosts_down EXIT
+trap 'exit 130' INT TERM
+"$LAB" down >/dev/null 2>&1
+"$LAB" up -n 1 >&2 || exit 1
+host_ready && agent_start host1 || exit 1
+on host1 truncate -s $SIZE $OLD
+MEMORY=128 DISK=$OLD vm_define host1 web mem=16 rate=50 disk=1 diskmib=24 diskrate=20
+drover host1 vm start web >/dev/null
+vm_await host1 web || exit 1
+
+# --- there and back ---
+move slow --format qcow2 --verify
+is "$? $(moved state)" '0 done' 'raw to qcow2: it moves' "$(cat "$WORK/s.err")"
+is "$(moved verified_bytes) $(moved mismatched_bytes)" "$SIZE 0" 'raw to qcow2: both images were the same'
+is "$(moved size_bytes) $(moved interruptions)" "$SIZE 0" 'raw to qcow2: the size is that of the disk'
+num_is "$(moved switch_us)" -gt 0 'raw to qcow2: it is known how long requests were held'
+NEW=/srv/slow/web-root.qcow2
+num_is "$(on host1 du -k $NEW | cut -f1)" -lt $SPARSE 'raw to qcow2: it stays sparse'
+is "$(on host1 stat -c '%U %a' $NEW)" 'root 600' 'raw to qcow2: only root can open the image'
+is "$(image) $(open_images)" "$NEW $NEW" 'raw to qcow2: definition and QEMU have the new image'
+is "$(drover host1 --json storage list | jq -r '.images[] | "\(.path) \(.is_true)"')" \
+	"$NEW true
+$OLD false" 'raw to qcow2: the old image is listed as not true'
+on host1 rm $OLD
+drover host1 storage list >/dev/null
+all_is_well 'raw to qcow2' $NEW
+
+move fast --format raw --verify --delete-old
+is "$? $(moved state) $(moved mismatched_bytes) $(moved old_deleted)" '0 done 0 true' \
+	'qcow2 to raw: it moves, and the old image is deleted' "$(cat "$WORK/s.err")"
+NEW=/srv/fast/web-root.raw
+is "$(files slow)" '' 'qcow2 to raw: it is gone'
+num_is "$(on host1 du -k $NEW | cut -f1)" -lt $SPARSE 'qcow2 to raw: it stays sparse'
+is "$(on host1 stat -c %s $NEW)" $SIZE 'qcow2 to raw: the size is that of the disk'
+all_is_well 'qcow2 to raw' $NEW
+
+# --- bad input ---
+fails 'an unknown VM' 'host1 knows no vm db' drover host1 storage migrate db --to slow
+fails 'an unknown disk' 'vm web has no disk data' drover host1 storage migrate web data --to slow
+fails 'an unknown pool' 'host1 has no pool huge' drover host1 storage migrate web --to huge
+fails 'an unknown format' '"vmdk" is no format' drover host1 storage migrate web --to slow --format vmdk
+fails 'the same pool' 'is in pool fast already, as raw' drover host1 storage migrate web --to fast
+fails 'no backing file' 'a raw image has none' drover host1 storage migrate web --to slow --format qcow2 --keep-backing
+fails 'an unknown move' 'knows no disk move 7' drover host1 storage cancel 7
+on host1 fallocate -l 40M /srv/tiny/filler
+fails 'no space' 'pool tiny has no space: [0-9]+ MiB are free, [0-9]+ MiB are needed' \
+	drover host1 storage migrate web --to tiny
+on host1 rm /srv/tiny/filler
+is "$(files slow) $(files tiny)" ' ' 'nothing was touched'
+
+# --- cancel ---
+move slow --bandwidth 1 --detach
+await_disk copying
+fails 'one move at a time for a disk' 'disk root of vm web is being moved already' \
+	drover host1 storage migrate web --to tiny
+fails 'a VM whose disk moves is not migrated' 'a disk of vm web is being moved' \
+	drover host1 migrate web --to host2
+like "$(drover host1 storage list)" 'disk move [0-9]+ writes it' 'the image in the making is listed'
+drover host1 storage cancel "$(moved id)" >/dev/null
+await_disk cancelled
+is $? 0 'a move is cancelled'
+is "$(files slow)" '' 'nothing of the new image is left'
+all_is_well 'cancelled' $NEW
+
+# --- a pool that fills up ---
+move tiny --bandwidth 4 --detach
+await_disk copying
+on host1 sh -c 'fallocate -l 64M /srv/tiny/filler 2>/dev/null; dd if=/dev/zero of=/srv/tiny/filler2 bs=4k 2>/dev/null; :'
+await_disk interrupted
+is $? 0 'a full pool interrupts the move'
+on host1 sh -c 'rm /srv/tiny/filler*'
+await_disk 'done'
+is $? 0 'with room again it goes on to its end' "$(now error)"
+num_is "$(now interruptions)" -ge 1 'that it was interrupted is told'
+move fast --delete-old
+is "$? $(moved state)" '0 done' 'and back' "$(cat "$WORK/s.err")"
+on host1 rm $NEW
+NEW=$(image)
+drover host1 storage list >/dev/null
+move tiny --bandwidth 4 --detach
+await_disk copying
+on host1 sh -c 'fallocate -l 64M /srv/tiny/filler 2>/dev/null; dd if=/dev/zero of=/srv/tiny/filler2 bs=4k 2>/dev/null; :'
+await_disk failed
+is $? 0 'a pool that stays full ends the move'
+like "$(now error)" 'no space is left for the new image.*for more than 4 s' 'in words'
+on host1 sh -c 'rm /srv/tiny/filler*'
+is "$(files tiny)" '' 'nothing of the new image is left'
+all_is_well 'full' "$NEW"
+
+# --- the agent's death ---
+# killed_at PLACE: the agent dies there in a move to the slow pool, and another one starts.
+killed_at()
+{
+	local i
+	agent_kill host1
+	agent_start host1 "DROVER_FAULT=$1"
+	move slow --detach
+	for ((i = 0; i < 60; i++)); do
+		on host1 pgrep -x droverd >/dev/null || break
+		sleep 0.3
+	done
+	on host1 pgrep -x droverd >/dev/null && diag "the agent was not killed at $1" >&2
+	agent_start host1
+}
+
+killed_at disk-copying
+await_disk 'done'
+is $? 0 'killed while copying: the move goes on' "$(now error)"
+on host1 rm "$NEW"
+NEW=$(image)
+like "$NEW" ^/srv/slow/ 'killed while copying: the disk is in its new pool'
+drover host1 storage list >/dev/null
+all_is_well 'killed while copying' "$NEW"
+move fast --delete-old
+NEW=$(image)
+
+killed_at disk-switching
+await_disk failed
+is $? 0 'killed while switching: the move is taken back'
+like "$(now error)" 'stays on its old image' 'killed while switching: in words'
+is "$(files slow)" '' 'killed while switching: nothing of the new image is left'
+all_is_well 'killed while switching' "$NEW"
+
+killed_at disk-switched
+await_disk 'done'
+is $? 0 'killed after the switch: the move is finished' "$(now error)"
+on host1 rm "$NEW"
+NEW=$(image)
+like "$NEW" ^/srv/slow/ 'killed after the switch: the disk is in its new pool'
+drover host1 storage list >/dev/null
+all_is_well 'killed after the switch' "$NEW"
+
+# --- the host's death ---
+move fast --bandwidth 1 --detach
+await_disk copying
+is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
+"$LAB" crash host1
+"$LAB" poweron host1 && host_ready && agent_start host1
+is $? 0 'power loss while copying: the host comes back'
+await_disk failed
+is "$(files fast)" '' 'power loss while copying: nothing of the new image is left'
+is "$(drover host1 --json storage list | jq -r '.images[] | "\(.path) \(.is_true)"')" "$NEW true" \
+	'power loss while copying: the old image is the true one'
+
+# --- a VM that is stopped ---
+move fast --format qcow2 --delete-old --verify
+is "$? $(moved state) $(moved mismatched_bytes)" '0 done 0' 'a stopped VM: its disk is copied' \
+	"$(cat "$WORK/s.err")"
+NEW=/srv/fast/web-root.qcow2
+is "$(image) $(files slow)" "$NEW " 'a stopped VM: the definition names the new image'
+drover host1 vm start web >/dev/null
+vm_await host1 web
+all_is_well 'a stopped VM' $NEW
+num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the guest finds what it wrote before the power loss'
+
+# --- the VM's end ---
+move slow --bandwidth 1 --detach
+await_disk copying
+drover host1 vm stop web --timeout 25 >/dev/null
+is $? 0 'a VM whose disk moves can be stopped'
+is "$(now state)" cancelled 'which cancels the move'
+is "$(files slow) $(image)" " $NEW" 'and leaves the old image'
+is "$(leftovers host1 web)" '' 'nothing is left of the VM'
+is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
+done_testing
