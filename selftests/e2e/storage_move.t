@@ -1,0 +1,252 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A VM moves with its disks between hosts that share no storage. Whatever happens on
+# the way there is one copy that runs, on images that hold all it wrote, and nothing
+# is left of the others.
+. "$(dirname "$0")/../tap.sh"
+. "$(dirname "$0")/lib.sh"
+
+GRACE=20
+
+# running: on how many hosts the VM runs.
+running()
+{
+	local host n=0
+	for host in host1 host2; do
+		[ "$(vm_state $host web)" != running ] || n=$((n + 1))
+	done
+	echo $n
+}
+
+# images HOST: the VM's images there, and records of those that arrive.
+images()
+{
+	on "$1" sh -c 'cd /srv/local && ls web* 2>/dev/null; ls /var/lib/drover/landings 2>/dev/null; :' | xargs
+}
+
+# gone HOST [SECONDS]: until nothing of the VM is there, nor of its disks.
+gone()
+{
+	local i
+	for ((i = 0; i < ${2:-20} * 2; i++)); do
+		[ -n "$(leftovers "$1" web)$(images "$1")" ] || return 0
+		sleep 0.5
+	done
+	return 1
+}
+
+# true_image NAME: the guest works, and finds its disk and memory as it wrote them.
+true_image()
+{
+	local before answer
+	before=$(guest_ask report | jq .disk_writes)
+	answer=$(guest_ask check)
+	is "$(jq -r '"\(.mem_errors) \(.disk_errors)"' <<<"$answer")" '0 0' "$1: the guest has lost nothing"
+	num_is "$(guest_ask report | jq .disk_writes)" -gt "$before" "$1: and works"
+}
+
+# stays NAME [SECONDS]: the migration failed or was cancelled, all is on host1 as before.
+stays()
+{
+	is "$(vm_state host1 web)" running "$1: the VM runs on host1"
+	gone host2 "${2:-20}"
+	is "$(leftovers host2 web)$(images host2)" '' "$1: nothing is left on host2"
+	is "$(images host1)" 'web-data.raw web-root.raw' "$1: its images are on host1 alone"
+	is "$(running)" 1 "$1: exactly one copy runs"
+	true_image "$1"
+}
+
+# disk FIELD: of the first disk of the newest migration of host1.
+disk()
+{
+	drover host1 --json migration list | jq -r ".migrations[0].disks[0].$1"
+}
+
+# begin MIB [OPTION…]: a move that takes a while; returns while its disks are copied.
+begin()
+{
+	local i
+	drover host1 migrate web --to host2 --with-storage --bandwidth "$@" --detach >/dev/null || return 1
+	for ((i = 0; i < 100; i++)); do
+		[ "$(disk state)" != copying ] || [ "$(disk done_bytes)" -lt 4000000 ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+# fill HOST KIB: leave that much room in the pool.
+fill()
+{
+	on "$1" sh -c "fallocate -l \$((\$(df --output=avail /srv/local | tail -n 1) - $2))K /srv/local/hog"
+}
+
+link()
+{
+	"$LAB" nsexec ip link set tap2 "$1"
+}
+
+agent_restart()
+{
+	on "$1" pkill -KILL -x droverd
+	sleep 0.5
+	agent_start "$@"
+}
+
+# storage_conf HOST: how long a link that was cut is waited for.
+storage_conf()
+{
+	on "$1" sh -c "printf '[storage]\ngrace_s = $GRACE\n' >>/etc/drover/drover.conf"
+}
+
+POOLS=local:local hosts_up 2 || exit 1
+for host in host1 host2; do
+	storage_conf $host
+	agent_restart $host
+done
+
+# --- there and back ---
+
+on host1 sh -c 'cd /srv/local; truncate -s 192M web-root.raw; head -c 12M /dev/urandom >web-data.raw; truncate -s 16M web-data.raw'
+DISK=/srv/local/web-root.raw EXTRA='[disk data]
+path = /srv/local/web-data.raw' MEMORY=128 vm_define host1 web mem=16 rate=20 disk=1 diskrate=60 diskmib=32
+drover host1 vm start web >/dev/null
+vm_await host1 web
+is $? 0 'a VM with two disks runs'
+sum=$(on host1 sha256sum /srv/local/web-data.raw | cut -d' ' -f1)
+
+like "$(drover host1 migrate web --to host2 --with-storage nowhere 2>&1)" 'host2 has no pool nowhere' 'an unknown pool is refused'
+like "$(drover host1 migrate web --to host2 2>&1)" 'disk root of vm web cannot be opened on host2' \
+	'and a disk that neither travels nor is there'
+fill host2 20000
+like "$(drover host1 migrate web --to host2 --with-storage 2>&1)" 'host2: .*(space|free)' 'and a pool without room'
+on host2 rm /srv/local/hog
+stays 'refused'
+
+migrate host1 web host2 --with-storage --verify
+is $? 0 'the VM moves with its disks' "$(cat "$WORK/m.err")"
+is "$(figure mismatched_pages)" 0 'no page differs'
+is "$(figure 'disks | map("\(.disk) \(.state) \(.mismatched_bytes) \(.verified_bytes == .size_bytes)") | join(", ")')" \
+	'root done 0 true, data done 0 true' 'nor a byte of a disk'
+is "$(vm_state host1 web) $(vm_state host2 web)" 'moved running' 'it runs on host2'
+true_image 'there'
+is "$(on host2 sha256sum /srv/local/web-data.raw | cut -d' ' -f1)" "$sum" 'the disk that nobody wrote to came whole'
+num_is "$(on host2 du -m /srv/local/web-root.raw | cut -f1)" -lt 100 'a sparse image is sparse still'
+like "$(on host2 cat /etc/drover/vms/web.conf)" 'path = /srv/local/web-root.raw' 'host2 has its definition'
+is "$(on host1 ls /etc/drover/vms)" 'web.conf.moved' 'host1 has it no more'
+is "$(images host1)" 'web-data.raw web-root.raw' 'its old images were not asked to be deleted'
+is "$(drover host1 --json storage list web | jq -r '.images | map("\(.disk) \(.is_true)") | sort | join(", ")')" \
+	'data false, root false' 'and storage list tells that they are old'
+like "$(drover host1 vm start web 2>&1)" 'web' 'nobody starts them'
+on host1 sh -c 'rm /srv/local/web*; rm -f /var/lib/drover/disks/*'
+
+migrate host2 web host1 --with-storage local --delete-old
+is "$? $(figure 'disks | map(.old_deleted) | all')" '0 true' 'and back, the old images are to be deleted' "$(cat "$WORK/m.err")"
+is "$(images host2)" '' 'and are'
+stays 'back'
+
+# --- what is cut, is full, is cancelled ---
+
+begin 6
+link down
+sleep 8
+is "$(disk state)" interrupted 'link cut: the disks say so'
+before=$(guest_ask report | jq .disk_writes)
+sleep 2
+num_is "$(guest_ask report | jq .disk_writes)" -gt "$before" 'link cut: the guest writes on'
+sent=$(disk done_bytes)
+link up
+for ((i = 0; i < 60; i++)); do
+	[ "$(disk state)" = interrupted ] || break
+	sleep 0.5
+done
+num_is "$(disk done_bytes)" -ge "$sent" 'restored: it goes on from where it was'
+drover host1 migration cancel "$(migration_id host1)" >/dev/null
+await_move host1 cancelled
+is $? 0 'cancelled in the disk copy' "$(drover host1 migration list)"
+num_is "$(disk interruptions)" -ge 1 'cancelled: the interruption was counted'
+stays 'cancelled in the disk copy'
+
+begin 6
+link down
+await_move host1 failed $((GRACE + 40))
+is $? 0 'link cut for longer than the grace: the migration fails' "$(drover host1 migration list)"
+like "$(drover host1 --json migration list | jq -r '.migrations[0].error')" "cut for longer than $GRACE s" 'with a sentence'
+is "$(vm_state host1 web)" running 'and the VM runs on'
+link up
+stays 'cut for long' 60
+
+begin 6
+fill host2 300
+await_move host1 failed 60
+like "$(drover host1 --json migration list | jq -r '.migrations[0].error')" 'no space is left' 'pool full on the way: the migration fails and says so'
+on host2 rm /srv/local/hog
+stays 'full'
+
+begin 16
+for ((i = 0; i < 100; i++)); do
+	[ "$(disk state)" != in_step ] || break
+	sleep 0.2
+done
+sleep 1
+drover host1 migration cancel "$(migration_id host1)" >/dev/null
+await_move host1 cancelled
+is $? 0 'cancelled in the rounds'
+stays 'cancelled in the rounds'
+
+# --- who dies ---
+
+begin 6
+agent_restart host1
+stays 'source agent killed'
+
+begin 6
+agent_restart host2
+await_move host1 failed
+is $? 0 'target agent killed: the migration fails' "$(drover host1 migration list)"
+stays 'target agent killed'
+
+agent_restart host2 DROVER_FAULT=target-undecided
+drover host1 migrate web --to host2 --with-storage >/dev/null 2>&1
+is $? 5 'target agent killed after the commit: in doubt'
+is "$(vm_state host1 web) $(on host2 ls /srv/local | grep -c web)" 'in_doubt 2' 'and nothing is deleted anywhere'
+agent_start host2
+state_await host1 web running 30
+stays 'in doubt, never'
+
+agent_restart host2 DROVER_FAULT=target-decided
+drover host1 migrate web --to host2 --with-storage --delete-old >/dev/null 2>&1
+is $? 5 'killed once it had decided: in doubt'
+is "$(images host1)" 'web-data.raw web-root.raw' 'and nothing is deleted here'
+agent_start host2
+state_await host1 web moved 30
+is "$(vm_state host2 web) $(images host1)" 'running ' 'in doubt, running: it runs on host2, the old images are gone'
+like "$(on host2 cat /etc/drover/vms/web.conf)" 'path = /srv/local/web-root.raw' 'its definition is there'
+true_image 'in doubt, running'
+migrate host2 web host1 --with-storage --delete-old
+is $? 0 'and back' "$(cat "$WORK/m.err")"
+
+agent_restart host2 DROVER_FAULT=target-undecided
+drover host1 migrate web --to host2 --with-storage --delete-old >/dev/null 2>&1
+is $? 5 'in doubt once more'
+"$LAB" crash host2
+sleep 3
+drover host1 migration resolve "$(migration_id host1)" --source >/dev/null
+state_await host1 web running 30
+is $? 0 'resolved by an operator: the VM runs on host1'
+"$LAB" poweron host2
+host_install host2 2
+on host2 sh -ec "mkdir -p /srv/local; mount /dev/local /srv/local
+	printf '[pool local]\npath = /srv/local\nmounted = yes\n' >>/etc/drover/drover.conf"
+storage_conf host2
+isnt "$(images host2)" '' 'what had arrived survived the loss of power'
+agent_start host2
+stays 'resolved'
+
+begin 6
+"$LAB" crash host2
+await_move host1 failed $((GRACE + 40))
+is "$? $(vm_state host1 web)" '0 running' 'host2 crashes in the disk copy: the migration fails, the VM runs' \
+	"$(drover host1 migration list)"
+true_image 'crashed'
+is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
+done_testing
