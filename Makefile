@@ -49,7 +49,8 @@ CLI_BIN := $(patsubst selftests/cli/%.c,build/cli/%,$(wildcard selftests/cli/tes
 E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 
-.PHONY: all modules agent tools guest checks unit demo test lab bench install clean help setup
+.PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage \
+	install clean help setup
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -58,6 +59,7 @@ all: modules agent tools
 help:
 	@echo 'make demo      set up, build, boot two virtual hosts, migrate a busy VM live, report'
 	@echo 'make test      set up, build, run every test'
+	@echo 'make demo-storage   the same for disks: another pool, then another host with their VM'
 	@echo 'make all       modules, agent and tools'
 	@echo 'make modules   drover.ko for KDIR (default: the newest installed kernel)'
 	@echo 'make agent     droverd'
@@ -65,6 +67,7 @@ help:
 	@echo 'make unit      unit tests under AddressSanitizer and UBSan'
 	@echo 'make lab       bring up two virtual hosts and leave them running'
 	@echo 'make bench     compare with the migration built into QEMU'
+	@echo 'make bench-storage  compare moving disks with mirrors of QEMU driven by hand (hours)'
 	@echo 'make install   install below DESTDIR (module, programs, unit, manual pages)'
 	@echo 'make clean     remove build/'
 
@@ -77,6 +80,10 @@ demo: setup
 	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/demo
 
+demo-storage: setup
+	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)selftests/e2e/demo_storage
+
 test: setup
 	$(Q)$(MAKE) --no-print-directory all guest checks
 	$(Q)selftests/run
@@ -84,6 +91,10 @@ test: setup
 bench: setup
 	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/bench
+
+bench-storage: setup
+	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)selftests/e2e/bench_storage
 
 lab: setup
 	$(Q)$(MAKE) --no-print-directory all guest

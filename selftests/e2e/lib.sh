@@ -61,7 +61,8 @@ host_install()
 	done
 	for pool in ${POOLS:-}; do
 		conf+="[pool ${pool%%:*}]\npath = /srv/${pool%%:*}\nmounted = yes\n"
-		on "$host" sh -ec "mkdir -p /srv/${pool%%:*}; mkfs.ext4 -q -m 0 /dev/${pool##*:}
+		on "$host" sh -ec "mkdir -p /srv/${pool%%:*}
+			mkfs.ext4 -q -m 0 -i 262144 -J size=16 -E lazy_itable_init=0,lazy_journal_init=0 /dev/${pool##*:}
 			mount -o noatime /dev/${pool##*:} /srv/${pool%%:*}" || return 1
 	done
 	on "$host" sh -ec "

@@ -185,6 +185,30 @@ on host1 sh -c 'rm /srv/tiny/filler*'
 is "$(files tiny)" '' 'nothing of the new image is left'
 all_is_well 'full' "$NEW"
 
+# --- stores that refuse ---
+# lies DEVICE TARGET: what is under /dev/mapper/DEVICE is that of the device mapper from now on.
+lies()
+{
+	on host1 sh -ec "dmsetup suspend --noflush --nolockfs $1; dmsetup load $1 --table \"$2\"; dmsetup resume $1"
+}
+
+# shellcheck disable=SC2016 # the host expands
+TINY=$(on host1 sh -ec 'modprobe dm_flakey; umount /srv/tiny
+	loop=$(losetup -f --show /var/lib/drover/tiny.img); echo $loop
+	dmsetup create tiny --table "0 98304 linear $loop 0"; dmsetup mknodes
+	mount -o noatime /dev/mapper/tiny /srv/tiny')
+move tiny --bandwidth 4 --detach
+await_disk copying
+lies tiny "0 98304 flakey $TINY 0 0 600 1 error_writes"
+await_disk interrupted
+is $? 0 'a store that refuses writes interrupts the move'
+await_disk failed
+is $? 0 'and ends it, if it goes on'
+like "$(now error)" 'a write to the new image failed.*for more than 4 s' 'in words'
+lies tiny "0 98304 linear $TINY 0"
+on host1 sh -ec 'umount /srv/tiny; dmsetup remove tiny; mount -o noatime '"$TINY"' /srv/tiny'
+all_is_well 'a store that refuses' "$NEW"
+
 # --- the agent's death ---
 # killed_at PLACE: the agent dies there in a move to the slow pool, and another one starts.
 killed_at()
@@ -240,6 +264,36 @@ is "$(files fast)" '' 'power loss while copying: nothing of the new image is lef
 is "$(drover host1 --json storage list | jq -r '.images[] | "\(.path) \(.is_true)"')" "$NEW true" \
 	'power loss while copying: the old image is the true one'
 
+# lost_at PLACE POOL: the agent dies there and its host with it. Once both images are the same, and
+# the record says so, the new one is the true one.
+lost_at()
+{
+	local i old=$NEW
+	drover host1 vm start web >/dev/null
+	vm_await host1 web
+	agent_kill host1
+	agent_start host1 "DROVER_FAULT=$1"
+	move "$2" --detach
+	for ((i = 0; i < 90; i++)); do
+		on host1 pgrep -x droverd >/dev/null || break
+		sleep 0.3
+	done
+	"$LAB" crash host1
+	"$LAB" poweron host1 && host_ready && agent_start host1
+	await_disk 'done'
+	is $? 0 "power loss at $1: the move is finished" "$(now error)"
+	NEW=/srv/$2/web-root.raw
+	is "$(image)" "$NEW" "power loss at $1: the definition names the new image"
+	is "$(drover host1 --json storage list | jq -r '.images[] | "\(.path) \(.is_true)"')" \
+		"$NEW true
+$old false" "power loss at $1: which is the true one"
+	on host1 rm "$old"
+	drover host1 storage list >/dev/null
+}
+
+lost_at disk-switching fast
+lost_at disk-switched slow
+
 # --- a VM that is stopped ---
 move fast --format qcow2 --delete-old --verify
 is "$? $(moved state) $(moved mismatched_bytes)" '0 done 0' 'a stopped VM: its disk is copied' \
@@ -249,7 +303,7 @@ is "$(image) $(files slow)" "$NEW " 'a stopped VM: the definition names the new 
 drover host1 vm start web >/dev/null
 vm_await host1 web
 all_is_well 'a stopped VM' $NEW
-num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the guest finds what it wrote before the power loss'
+num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the guest finds what it wrote before the power losses'
 
 # --- the VM's end ---
 move slow --bandwidth 1 --detach
