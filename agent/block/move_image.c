@@ -87,15 +87,33 @@ int drover_moving_create(struct drover_disk_move *m, struct drover_err *err)
 	return r;
 }
 
+/* What the move has come to is settled, so no later agent may go by this record to QEMU. */
+static void leave_new(struct drover_disk_move *m)
+{
+	struct drover_disk_record *q = &m->record;
+	struct drover_disk_record left = *q;
+	struct drover_err err = { 0 };
+
+	left.step = DROVER_DISK_STEP_OLD_LEFT;
+	snprintf(left.old_path, sizeof(left.old_path), "%s", q->new_path);
+	snprintf(left.old_format, sizeof(left.old_format), "%s", q->new_format);
+	snprintf(left.new_path, sizeof(left.new_path), "%s", q->old_path);
+	snprintf(left.new_format, sizeof(left.new_format), "%s", q->old_format);
+	if (drover_disk_record_write(m->env->conf, &left, &err) < 0)
+		log_error("disk move %llu: %s", (unsigned long long)q->id, err.text);
+}
+
 void drover_moving_abandon(struct drover_disk_move *m)
 {
 	struct drover_err err = { 0 };
 
-	/* With its record left the next agent tries again. */
-	if (drover_image_remove(m->record.new_path, &err) < 0)
-		log_error("disk move %llu: %s", (unsigned long long)m->record.id, err.text);
-	else
+	if (drover_image_remove(m->record.new_path, &err) == 0) {
 		forget(m);
+		return;
+	}
+	log_error("disk move %llu: the new image was not deleted: %s",
+		  (unsigned long long)m->record.id, err.text);
+	leave_new(m);
 }
 
 int drover_moving_adopt(struct drover_disk_move *m, struct drover_err *err)

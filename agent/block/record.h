@@ -15,7 +15,7 @@
 enum drover_disk_step {
 	DROVER_DISK_STEP_COPYING,	/* the old image is true, the new one is to be deleted */
 	DROVER_DISK_STEP_SWITCHING,	/* both were the same when this was written: the new one is true */
-	DROVER_DISK_STEP_OLD_LEFT,	/* the new one is true; the old one was left on purpose */
+	DROVER_DISK_STEP_OLD_LEFT,	/* the new one is true; the old one was left */
 };
 
 /**

@@ -106,7 +106,7 @@ static void add_left(struct survey *s, const struct drover_disk_record *q)
 		drover_disk_record_forget(&s->agent->conf, q->id, NULL);
 		return;
 	}
-	snprintf(note, sizeof(note), "left when the disk moved to %s; delete it with: rm '%s'",
+	snprintf(note, sizeof(note), "left by a move, the true one is %s; delete it with: rm '%s'",
 		 q->new_path, q->old_path);
 	add_image(s, q->vm, q->disk, q->old_path, q->old_format, false, note);
 }

@@ -206,8 +206,26 @@ await_disk failed
 is $? 0 'and ends it, if it goes on'
 like "$(now error)" 'a write to the new image failed.*for more than 4 s' 'in words'
 lies tiny "0 98304 linear $TINY 0"
-on host1 sh -ec 'umount /srv/tiny; dmsetup remove tiny; mount -o noatime '"$TINY"' /srv/tiny'
+# That nothing of it is left cannot be promised where deleting may fail.
+on host1 sh -ec 'umount /srv/tiny; dmsetup remove tiny; e2fsck -fy '"$TINY"' >/dev/null || :
+	mount -o noatime '"$TINY"' /srv/tiny; rm -f /srv/tiny/web-*'
+agent_kill host1
+agent_start host1
 all_is_well 'a store that refuses' "$NEW"
+
+# shellcheck disable=SC2016
+on host1 sh -ec 'truncate -s 16M /var/lib/drover/bad.img; loop=$(losetup -f --show /var/lib/drover/bad.img)
+	dmsetup create bad --table "0 24576 linear $loop 0
+24576 8 error
+24584 8184 linear $loop 24584"; dmsetup mknodes'
+GUEST_IP=10.77.0.51 MEMORY=96 DISK=/dev/mapper/bad vm_define host1 bad
+drover host1 vm start bad >/dev/null
+fails 'a store that cannot be read' 'disk move [0-9]+ failed: .*(Input/output error|cannot be read)' \
+	drover host1 storage migrate bad root --to slow
+is "$(vm_state host1 bad) $(files slow)" 'running ' 'a store that cannot be read: the VM runs on, nothing is left'
+drover host1 vm stop bad --force >/dev/null
+# shellcheck disable=SC2016
+on host1 sh -c 'dmsetup remove bad; losetup -d $(losetup -j /var/lib/drover/bad.img | cut -d: -f1); rm -f /etc/drover/vms/bad.conf /var/lib/drover/bad.img'
 
 # --- the agent's death ---
 # killed_at PLACE: the agent dies there in a move to the slow pool, and another one starts.
