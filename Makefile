@@ -26,7 +26,7 @@ AGENT_INC = $(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
 TOOL_INC = $(shell pkg-config --cflags $(TOOL_PKGS) 2>/dev/null)
 SIM_LIBS = $(shell pkg-config --libs jansson zlib) -lm
 
-PROTO := control peer
+PROTO := control peer cluster
 PROTO_C := $(PROTO:%=build/gen/%.pb-c.c)
 PROTO_H := $(PROTO:%=build/gen/%.pb-c.h)
 AGENT_SRC := $(sort $(wildcard agent/*/*.c))
