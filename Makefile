@@ -18,7 +18,8 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 
-AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash libcurl libfreeipmi
+AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash libcurl libfreeipmi \
+	libcpg libvotequorum libcorosync_common
 TOOL_PKGS := libmnl libprotobuf-c jansson
 AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread
 TOOL_LIBS = $(shell pkg-config --libs $(TOOL_PKGS))
@@ -36,6 +37,7 @@ UNIT_SRC := $(sort $(wildcard selftests/agent/test_*.c))
 KTEST_SRC := $(sort $(wildcard selftests/kmod/*.c))
 E2E_SRC := $(sort $(wildcard selftests/e2e/*.c))
 POWER_SRC := $(sort $(wildcard selftests/power/*.c))
+CLUSTER_SRC := $(sort $(wildcard selftests/cluster/*.c))
 
 AGENT_OBJ := $(AGENT_SRC:%.c=build/obj/%.o) $(PROTO_C:build/gen/%.c=build/obj/gen/%.o)
 ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/gen/%.o)
@@ -48,6 +50,7 @@ KTEST_BIN := $(KTEST_SRC:selftests/kmod/%.c=build/selftests/kmod/%)
 CLI_BIN := $(patsubst selftests/cli/%.c,build/cli/%,$(wildcard selftests/cli/test_*.c))
 E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
+CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
 
 .PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage \
 	install clean help setup
@@ -118,7 +121,7 @@ modules:
 agent: build/droverd
 tools: build/drover
 guest: build/guest/initrd.gz build/guest/initrd-fio.gz
-checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN) $(POWER_BIN)
+checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN) $(POWER_BIN) $(CLUSTER_BIN)
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto
 	$(call say,PROTOC)
@@ -180,6 +183,11 @@ build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildc
 		$(TOOL_LIBS) -lcmocka
 
 build/selftests/power/%: selftests/power/%.c build/asan/libdroverd.a
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
+		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS)
+
+build/selftests/cluster/%: selftests/cluster/%.c build/asan/libdroverd.a
 	$(call say,TEST)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
 		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS)

@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Three members over real corosync, each in a network namespace of its own: what one says all
+# have, who leads, what a partition and sudden deaths do.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/../tap.sh"
+
+TOP=$(realpath "$(dirname "$0")/../..")
+NODE=$TOP/build/selftests/cluster/node
+WORK=$(mktemp -d "$TOP/build/cluster-test.XXXXXX")
+NS=drover-cl-$$
+PIDS=()
+
+for word in corosync ip; do
+	command -v $word >/dev/null || { echo "cluster.t: $word is missing; run tools/setup" >&2; exit 1; }
+done
+
+end()
+{
+	local i
+	for i in "${PIDS[@]}"; do kill -KILL "$i" 2>/dev/null; done
+	for i in 0 1 2 3; do
+		[ ! -e "/run/netns/$NS-$i" ] || ip netns pids "$NS-$i" | xargs -r kill -KILL 2>/dev/null
+		ip netns delete "$NS-$i" 2>/dev/null
+	done
+	[ -n "${KEEP:-}" ] || rm -rf "$WORK"
+}
+trap end EXIT
+trap 'exit 130' INT TERM
+
+# host_net N: its end of a cable to the switch, which is host 0.
+host_net()
+{
+	ip netns add "$NS-$1"
+	ip -n "$NS-$1" link set lo up
+	ip -n "$NS-0" link add "port$1" type veth peer name eth0 netns "$NS-$1"
+	ip -n "$NS-0" link set "port$1" master br0 up
+	ip -n "$NS-$1" addr add "10.78.0.1$1/24" dev eth0
+	ip -n "$NS-$1" link set eth0 up
+}
+
+conf()
+{
+	local i
+	cat <<-END
+		totem {
+		    version: 2
+		    cluster_name: test
+		    transport: knet
+		    crypto_cipher: aes256
+		    crypto_hash: sha256
+		    token: 1000
+		}
+		quorum {
+		    provider: corosync_votequorum
+		}
+		logging {
+		    to_syslog: no
+		    to_stderr: yes
+		}
+		nodelist {
+	END
+	for i in 1 2 3; do
+		printf '    node {\n        ring0_addr: 10.78.0.1%s\n        nodeid: %s\n        name: host%s\n    }\n' $i $i $i
+	done
+	echo '}'
+}
+
+# corosync_start N: with its own /etc/corosync, state and shared memory. Its pid is that of the shell
+# that becomes it.
+corosync_start()
+{
+	# shellcheck disable=SC2016 # the shell inside expands
+	ip netns exec "$NS-$1" unshare -m sh -ec '
+		mount --bind "$0/etc" /etc/corosync
+		for dir in /var/lib/corosync /dev/shm /run; do mount -t tmpfs none $dir; done
+		echo $$ >"$0/corosync.pid"
+		exec corosync -f' "$WORK/$1" >"$WORK/$1/corosync.log" 2>&1 &
+	PIDS+=($!)
+	disown
+}
+
+# node_start N: its agent, where its corosync is; what it says goes to out, its state stays on disk.
+node_start()
+{
+	local dir=$WORK/$1
+	rm -f "$dir/in"
+	mkfifo "$dir/in"
+	: >"$dir/out"
+	nsenter -t "$(<"$WORK/$1/corosync.pid")" -m -n -- \
+		"$NODE" "host$1" "$1" "$dir/state" <>"$dir/in" >"$dir/out" 2>"$dir/err" &
+	echo $! >"$dir/node.pid"
+	PIDS+=($!)
+	disown
+}
+
+node_kill()
+{
+	kill -KILL "$(<"$WORK/$1/node.pid")"
+}
+
+# tell N WORD…
+tell()
+{
+	echo "${*:2}" >"$WORK/$1/in"
+}
+
+# await N SECONDS REGEX: until the last state that it tells of, or a line that it says, is like that.
+await()
+{
+	local i
+	for ((i = 0; i < $2 * 10; i++)); do
+		! grep -qE "$3" <(grep -v '^state' "$WORK/$1/out"; grep '^state' "$WORK/$1/out" | tail -n 1) || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# hears NAME N SECONDS REGEX
+hears()
+{
+	await "$2" "$3" "$4"
+	is $? 0 "$1" "wanted: $4" "$(tail -n 5 "$WORK/$2/out" "$WORK/$2/err")"
+}
+
+# asked N KEY: its value there.
+asked()
+{
+	tell "$1" get "$2"
+	await "$1" 5 "^value $2 " && grep "^value $2 " "$WORK/$1/out" | tail -n 1 | cut -d ' ' -f 3
+}
+
+digest()
+{
+	tell "$1" state
+	sleep 0.5
+	grep '^state' "$WORK/$1/out" | tail -n 1 | cut -d ' ' -f 5-
+}
+
+ip netns add "$NS-0"
+ip -n "$NS-0" link add br0 type bridge
+ip -n "$NS-0" link set br0 up
+for i in 1 2 3; do
+	mkdir -p "$WORK/$i/etc"
+	conf >"$WORK/$i/etc/corosync.conf"
+	[ -e "$WORK/key" ] || head -c 256 /dev/urandom >"$WORK/key"
+	cp "$WORK/key" "$WORK/$i/etc/authkey"
+	host_net $i
+	corosync_start $i
+done
+for i in 1 2 3; do
+	for ((j = 0; j < 50; j++)); do [ ! -s "$WORK/$i/corosync.pid" ] || break; sleep 0.1; done
+	node_start $i
+done
+
+for i in 1 2 3; do hears "host$i is in a cluster of three" $i 40 '^state active [a-z]+ host1,host2,host3|^state active [a-z]+ (host[123],?){3} '; done
+leader=$(grep -l '^state active leads' "$WORK"/[123]/out | sed 's|.*/\([123]\)/out|\1|')
+is "$(wc -w <<<"$leader")" 1 'one of them leads' "$leader"
+others=$(echo 1 2 3 | tr -d "$leader")
+read -r a b <<<"$others"
+[ -n "$leader" ] || { tail -n 5 "$WORK"/[123]/corosync.log >&2; done_testing; exit 1; }
+
+tell "$a" set vm/web host1
+hears 'what one says is done' "$a" 5 '^done set vm/web 0$'
+for i in 1 2 3; do hears "host$i hears of it" $i 5 '^changed vm/web host1$'; done
+tell "$a" lock move/web
+tell "$b" lock move/web
+hears 'a lock is taken' "$a" 5 '^done lock move/web (0|-16)$'
+hears 'by one of two' "$b" 5 '^done lock move/web (0|-16)$'
+is "$(cat "$WORK"/[123]/out | grep '^done lock' | sort | uniq | cut -d ' ' -f 4 | paste -sd ' ')" '-16 0' 'and by one alone'
+tell "$b" new vm/web x
+hears 'what is there is not made anew' "$b" 5 '^done new vm/web -11$'
+
+start=$(date +%s%N)
+node_kill "$leader"
+hears 'the leader dies: the next one leads' "$a" 10 "^state active leads|^state active follows host$b"
+printf '# a new leader after %s ms\n' $((($(date +%s%N) - start) / 1000000))
+tell "$a" set vm/db host2
+hears 'two of three go on' "$a" 10 '^done set vm/db 0$'
+node_start "$leader"
+hears 'it comes back as the youngest' "$leader" 20 "^state active follows (host[$a$b],?){2}host$leader "
+is "$(asked "$leader" vm/db)" host2 'and has what was said meanwhile'
+
+ip -n "$NS-0" link set "port$leader" down
+hears 'cut off: it sees that it is in the minority' "$leader" 15 '^state no-quorum follows'
+hears 'and the others go on without it' "$a" 15 "^state active [a-z]+ (host[$a$b],?){2} "
+tell "$leader" set vm/lost x
+tell "$a" set vm/kept y
+hears 'the majority changes its state' "$a" 5 '^done set vm/kept 0$'
+is "$(grep -c 'done set vm/lost' "$WORK/$leader/out")" 0 'the minority does not'
+ip -n "$NS-0" link set "port$leader" up
+hears 'together again' "$leader" 30 '^state active [a-z]+ (host[123],?){3} '
+hears 'what waited is done then' "$leader" 10 '^done set vm/lost 0$'
+is "$(asked "$leader" vm/kept) $(asked "$a" vm/lost)" 'y x' 'nothing is lost'
+is "$(digest 1)|$(digest 2)" "$(digest 2)|$(digest 3)" 'all have the same state'
+
+kill -KILL "$(<"$WORK/$b/corosync.pid")"
+hears 'a corosync dies: its agent is offline' "$b" 10 '^state offline follows'
+corosync_start "$b"
+sleep 1
+node_kill "$b"
+node_start "$b"
+hears 'and is back with it' "$b" 30 '^state active [a-z]+ (host[123],?){3} '
+
+for i in 1 2 3; do node_kill $i; done
+for i in 1 2 3; do node_start $i; done
+hears 'all agents die, and start with what they had' 1 40 '^state active [a-z]+ (host[123],?){3} '
+is "$(asked 1 vm/web) $(asked 2 vm/db) $(asked 3 vm/kept)" 'host1 host2 y' 'nothing is forgotten'
+done_testing
