@@ -15,6 +15,7 @@ for word in corosync ip; do
 	command -v $word >/dev/null || { echo "cluster.t: $word is missing; run tools/setup" >&2; exit 1; }
 done
 
+# shellcheck disable=SC2317 # a trap calls it
 end()
 {
 	local i
