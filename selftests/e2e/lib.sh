@@ -8,7 +8,7 @@ TOP=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 BUILD=$TOP/build
 LAB=$TOP/tools/lab/lab
 PROBE=$BUILD/selftests/e2e/probe
-WORK=$BUILD/e2e
+WORK=${DROVER_E2E_DIR:-$BUILD/e2e}
 # A lab of its own: the one of `make lab` is left alone.
 export DROVER_LAB_DIR=${DROVER_LAB_DIR:-$BUILD/lab-e2e}
 GUEST_IP=10.77.0.50
