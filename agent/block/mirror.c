@@ -17,6 +17,11 @@
 #define QMP_TIMEOUT_MS	20000
 #define HOLD_TIMEOUT_US 60000000
 #define END_TIMEOUT_US	60000000
+/*
+ * What the copy may have under way. A write of the guest waits behind it in the new store, so it
+ * is as little as keeps both stores busy: one piece of QEMU's (1 MiB) being read, one written.
+ */
+#define UNDER_WAY_BYTES (2 << 20)
 
 static void nap(void)
 {
@@ -35,10 +40,11 @@ int drover_mirror_start(struct drover_mirror *m, bool top_only, uint64_t speed,
 			struct drover_err *err)
 {
 	json_t *arguments = json_pack(
-		"{ss ss ss ss ss ss ss sI sb sb}", "job-id", m->job, "device", m->source.name,
+		"{ss ss ss ss ss si ss ss sI sb sb}", "job-id", m->job, "device", m->source.name,
 		"target", m->target.name, "sync", top_only ? "top" : "full", "copy-mode",
-		"write-blocking", "on-source-error", "report", "on-target-error", "stop", "speed",
-		(json_int_t)speed, "auto-finalize", 0, "auto-dismiss", 0);
+		"write-blocking", "buf-size", UNDER_WAY_BYTES, "on-source-error", "report",
+		"on-target-error", "stop", "speed", (json_int_t)speed, "auto-finalize", 0,
+		"auto-dismiss", 0);
 
 	return drover_qmp_call(m->qmp, "blockdev-mirror", arguments, QMP_TIMEOUT_MS, NULL, err);
 }
