@@ -21,7 +21,7 @@ SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-r
 AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash libcurl libfreeipmi \
 	libcpg libvotequorum libcorosync_common
 TOOL_PKGS := libmnl libprotobuf-c jansson
-AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread
+AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread -lm
 TOOL_LIBS = $(shell pkg-config --libs $(TOOL_PKGS))
 AGENT_INC = $(shell pkg-config --cflags $(AGENT_PKGS) 2>/dev/null)
 TOOL_INC = $(shell pkg-config --cflags $(TOOL_PKGS) 2>/dev/null)

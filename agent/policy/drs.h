@@ -3,9 +3,11 @@
  * Which VMs should run where. Pure: a snapshot in, a plan with its reasons out; the same
  * snapshot always gives the same plan. Documentation/scheduling.rst has the formulas.
  *
- * Kept by every plan: rules that must be, processor flags, reservations, RAM of hosts, failover
- * headroom, hosts that take no VMs, VMs that are fixed, that migrate already or moved a short
- * time ago. None has a move that raises the unmet demand that is to be expected. Each fills
+ * Kept by every plan: rules that must be, processor flags, reservations, RAM of hosts, hosts
+ * that take no VMs, VMs that are fixed or migrate already. VMs that moved a short time ago, or
+ * whose figures are not believed, move only where a rule must be mended or a host emptied.
+ * Failover headroom is a matter of sums that no move changes: placement keeps it. No move for
+ * balance raises unmet demand, neither as it is now nor as it is to be expected. Each fills
  * in a whole struct drover_drs_plan or returns an error: -ENOMEM, or -EINVAL for indices that
  * point nowhere.
  */
@@ -61,6 +63,9 @@ int drover_drs_what_if(const struct drover_drs_snapshot *s, const struct drover_
 
 /**
  * drover_drs_headroom() - could the cluster lose the hosts that options tell?
+ *
+ * In sums: RAM of all VMs, and all reservations, against what is left without the largest hosts.
+ *
  * @without: index of a host to leave out, or DROVER_DRS_NONE
  * @why: out: one sentence where it could not; or NULL
  */

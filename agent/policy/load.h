@@ -9,7 +9,8 @@
 /**
  * struct drover_drs_host_load - a host
  * @cpu, @memory: entitlements of its VMs and its own need, by capacity; 1 is full
- * @unmet: MHz that its VMs want, may have, and do not get now
+ * @unmet: MHz that its VMs want, may have, and do not get now; RAM in use that the host does not
+ *	have counts as the same part of its CPU
  * @expected: MHz of unmet demand that are to be expected in the time to come, on average
  */
 struct drover_drs_host_load {
@@ -20,7 +21,7 @@ struct drover_drs_host_load {
 
 /**
  * struct drover_drs_state - a cluster
- * @imbalance: standard deviation of the hosts' @cpu
+ * @imbalance: standard deviation of @cpu over the hosts that are up
  * @unmet, @expected: sums over hosts
  * @score: 0 to 100: what all VMs get of what they want
  */
@@ -32,6 +33,9 @@ struct drover_drs_state {
 
 /**
  * drover_drs_load() - look at all hosts
+ *
+ * A VM that migrates counts where it is going to.
+ *
  * @hosts: out: one for each host of the snapshot, or NULL
  * @vm_scores: out: 0 to 100 for each VM: what it gets of what it wants; or NULL
  */
