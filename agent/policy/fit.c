@@ -19,7 +19,7 @@ void drs_unit_look(struct drs_unit *u, const struct drs_work *w)
 
 		if (v->at != u->at)
 			u->at = DRS_SCATTERED;
-		if (u->stay == DRS_MOVABLE)
+		if (v->stay > u->stay)
 			u->stay = v->stay;
 		drs_load_add(&u->load, &v->load, 1);
 		u->ram += v->vm->memory_mib;

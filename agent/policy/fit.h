@@ -11,7 +11,7 @@
  * struct drs_unit - a VM, or all VMs that a rule keeps together
  * @vms: indices, @count of them
  * @at: their host; DROVER_DRS_NONE, or DRS_SCATTERED
- * @stay: the first of them that stays
+ * @stay: what weighs most of theirs
  * @load, @ram, @cpu_reserved, @memory_reserved, @need: of all together
  */
 struct drs_unit {

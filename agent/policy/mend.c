@@ -9,8 +9,7 @@
 /* Nobody waits for a VM to settle when it has to go. */
 static bool may_go(const struct drs_unit *u)
 {
-	return u->count && u->at != DROVER_DRS_NONE &&
-	       (u->stay == DRS_MOVABLE || u->stay == DRS_SETTLES || u->stay == DRS_STALE);
+	return u->count && u->at != DROVER_DRS_NONE && u->stay <= DRS_STALE;
 }
 
 static const char *say_stay(enum drs_stay stay)

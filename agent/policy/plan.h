@@ -22,7 +22,8 @@ enum drover_drs_move_kind {
  *	are carried out or none
  * @priority: 1 (must be) to 5
  * @automatic: may be carried out without asking
- * @benefit: MHz x s of unmet demand that it is expected to avoid
+ * @benefit: MHz x s of unmet demand that it is expected to avoid; moves that belong together share
+ *	theirs by their costs
  * @cost: MHz x s that guests lose by it
  * @duration_s, @blackout_s: of the migration, as expected
  * @reason: one sentence with figures

@@ -75,7 +75,7 @@ static void order(struct drs_making *m, struct drs_ranking *r, const struct drs_
 		if (!move)
 			return;
 		move->priority = priority;
-		move->benefit = p->benefit;
+		move->benefit = p->cost > 0 ? p->benefit * move->cost / p->cost : p->benefit;
 		say_move(move, &m->w.hosts[from], &m->w.hosts[to], was, &m->w.hosts[to].load, p);
 		m->balanced++;
 	}
@@ -91,8 +91,6 @@ static void tie(struct drs_making *m)
 	a->swap = m->plan.move_count - 1;
 	b->swap = m->plan.move_count - 2;
 	a->automatic = b->automatic = a->automatic && b->automatic;
-	a->benefit /= 2;
-	b->benefit /= 2;
 }
 
 static void carry_out(struct drs_making *m, struct drs_ranking *r, const struct drs_pick *p,

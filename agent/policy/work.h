@@ -9,14 +9,14 @@
 #include "policy/canon.h"
 #include "policy/expect.h"
 
-/* Why a VM stays where it is, whatever there is to gain. */
+/* Why a VM stays where it is, whatever there is to gain; what weighs more comes later. */
 enum drs_stay {
 	DRS_MOVABLE,
-	DRS_NOT_RUNNING,
-	DRS_MIGRATES,
-	DRS_FIXED,
 	DRS_SETTLES,
 	DRS_STALE,
+	DRS_FIXED,
+	DRS_MIGRATES,
+	DRS_NOT_RUNNING,
 };
 
 /**
