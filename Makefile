@@ -4,6 +4,9 @@
 KDIR ?= /lib/modules/$(firstword $(shell ls -1 /lib/modules 2>/dev/null | sort -rV))/build
 KREL = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 DESTDIR ?=
+# Recorded days of load (Documentation/testing.rst); without them what needs them is skipped.
+TRACES ?= $(wildcard ../shared/data/planetlab)
+export TRACES
 PREFIX ?= /usr
 CC ?= gcc
 V ?= 0
@@ -44,10 +47,11 @@ ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/g
 TOOL_OBJ := $(TOOL_SRC:%.c=build/obj/%.o) build/obj/gen/control.pb-c.o
 # What is pure in the agent, and what that needs.
 SIM_OBJ := $(SIM_SRC:%.c=build/obj/%.o) \
-	$(patsubst %.c,build/obj/%.o,$(filter agent/base/% agent/core/% agent/policy/%,$(AGENT_SRC)))
+	$(patsubst %.c,build/obj/%.o,$(filter agent/base/% agent/core/% agent/policy/% agent/migrate/pace.c,$(AGENT_SRC)))
 UNIT_BIN := $(UNIT_SRC:selftests/agent/%.c=build/unit/%)
 KTEST_BIN := $(KTEST_SRC:selftests/kmod/%.c=build/selftests/kmod/%)
 CLI_BIN := $(patsubst selftests/cli/%.c,build/cli/%,$(wildcard selftests/cli/test_*.c))
+SIM_BIN := $(patsubst selftests/sim/%.c,build/sim/%,$(wildcard selftests/sim/test_*.c))
 E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
@@ -121,7 +125,7 @@ modules:
 agent: build/droverd
 tools: build/drover
 guest: build/guest/initrd.gz build/guest/initrd-fio.gz
-checks: $(UNIT_BIN) $(CLI_BIN) $(KTEST_BIN) $(E2E_BIN) $(POWER_BIN) $(CLUSTER_BIN)
+checks: $(UNIT_BIN) $(CLI_BIN) $(SIM_BIN) $(KTEST_BIN) $(E2E_BIN) $(POWER_BIN) $(CLUSTER_BIN)
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: proto/%.proto
 	$(call say,PROTOC)
@@ -181,6 +185,12 @@ build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildc
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover $(TOOL_INC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 		-Wno-missing-prototypes -o $@ $< $(filter-out tools/drover/main.c,$(TOOL_SRC)) build/gen/control.pb-c.c \
 		$(TOOL_LIBS) -lcmocka
+
+build/sim/%: selftests/sim/%.c $(filter-out tools/drover-sim/main.c,$(SIM_SRC)) $(wildcard tools/drover-sim/*.h) build/asan/libdroverd.a
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover-sim $(TOOL_INC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
+		-Wno-missing-prototypes -o $@ $< $(filter-out tools/drover-sim/main.c,$(SIM_SRC)) build/asan/libdroverd.a \
+		$(SIM_LIBS) $(AGENT_LIBS) -lcmocka
 
 build/selftests/power/%: selftests/power/%.c build/asan/libdroverd.a
 	$(call say,TEST)

@@ -11,4 +11,7 @@
  */
 int sim_drs(int argc, char **argv);
 
+/** sim_dpm() - power management (--dpm); see sim_drs() */
+int sim_dpm(int argc, char **argv);
+
 #endif
