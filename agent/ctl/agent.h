@@ -17,6 +17,7 @@
 #define DROVER_MIGRATIONS_KEPT 200
 
 struct drover_telemetry;
+struct drover_cluster;
 
 struct drover_disk_move;
 struct drover_pools_job;
@@ -61,6 +62,7 @@ struct drover_entry {
  * @migrations: newest first; those that have ended are kept for listing
  * @env: what it offers to the migration engines
  * @telemetry: what is known of the load, or NULL at first
+ * @cluster: its part in the cluster; @alone: which has this host alone
  * @storage: disks that change their pool
  * @pool_jobs: evacuations and the balancing of pools, one of each pool; pools_job.c
  * @pool_balance: what balancing keeps from one look to the next; pools_balance.c
@@ -78,6 +80,8 @@ struct drover_agent {
 	uint32_t migration_count;
 	struct drover_migrate_env env;
 	struct drover_telemetry *telemetry;
+	struct drover_cluster *cluster;
+	bool alone;
 	struct drover_storage *storage;
 	char qemu_version[64];
 	struct drover_pools_job *pool_jobs;
@@ -253,6 +257,13 @@ struct drover_disk_move *drover_storage_find(struct drover_agent *agent, uint64_
 
 /** drover_pools_init() - after all that ran was adopted: balance by itself where configured so */
 int drover_pools_init(struct drover_agent *agent, struct drover_err *err);
+
+/* --- members.c: the cluster --- */
+
+/** drover_members_open() - take part in the cluster that corosync.conf tells of, or in none */
+int drover_members_open(struct drover_agent *agent, struct drover_err *err);
+
+drover_verb drover_members_status, drover_members_conf, drover_members_reload;
 
 /* --- inbound.c: connections from peers --- */
 

@@ -31,6 +31,9 @@ static const struct {
 	{ DROVER__CONTROL_REQUEST__VERB_POOL_BALANCE, drover_pools_rebalance },
 	{ DROVER__CONTROL_REQUEST__VERB_POOL_REPORT, drover_pools_report },
 	{ DROVER__CONTROL_REQUEST__VERB_POOL_STOP, drover_pools_stop },
+	{ DROVER__CONTROL_REQUEST__VERB_CLUSTER_STATUS, drover_members_status },
+	{ DROVER__CONTROL_REQUEST__VERB_CLUSTER_CONF, drover_members_conf },
+	{ DROVER__CONTROL_REQUEST__VERB_CLUSTER_RELOAD, drover_members_reload },
 };
 
 void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request)

@@ -94,6 +94,8 @@ static int set_up(struct drover_agent *agent, const char *path, struct drover_er
 	if (r == 0)
 		r = drover_pools_init(agent, err);
 	if (r == 0)
+		r = drover_members_open(agent, err);
+	if (r == 0)
 		r = drover_inbound_open(agent, err);
 	return r < 0 ? r : drover_telemetry_open(agent, err);
 }

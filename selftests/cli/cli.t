@@ -106,7 +106,7 @@ ends 2 'there is no command "frobnicate"' help frobnicate
 helps 'usage: drover .*migrate .*move a running VM' help
 helps 'usage: drover ' --help
 helps 'usage: drover ' -h
-for command in vm migrate migration storage pool host events session version help; do
+for command in vm migrate migration storage pool host cluster events session version help; do
 	helps "drover $command" help "$command"
 done
 helps 'drover vm stop NAME' vm --help

@@ -159,7 +159,7 @@ leader=$(grep -l '^state active leads' "$WORK"/[123]/out | sed 's|.*/\([123]\)/o
 is "$(wc -w <<<"$leader")" 1 'one of them leads' "$leader"
 others=$(echo 1 2 3 | tr -d "$leader")
 read -r a b <<<"$others"
-[ -n "$leader" ] || { tail -n 5 "$WORK"/[123]/corosync.log >&2; done_testing; exit 1; }
+[ -n "$leader" ] || { tail -n 5 "$WORK"/[123]/corosync.log >&2; done_testing; }
 
 tell "$a" set vm/web host1
 hears 'what one says is done' "$a" 5 '^done set vm/web 0$'

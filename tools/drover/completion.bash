@@ -51,11 +51,12 @@ _drover_second()
 	vm) echo 'start stop list show' ;;
 	migration) echo 'list show cancel resolve' ;;
 	host) echo 'list show' ;;
+	cluster) echo 'init join update leave status' ;;
 	pool) echo 'list show evacuate balance report stop' ;;
 	storage) echo 'migrate list show cancel' ;;
 	session) echo 'list' ;;
 	migrate) _drover_names vm name ;;
-	help) echo 'vm migrate migration storage pool host events session version help' ;;
+	help) echo 'vm migrate migration storage pool host cluster events session version help' ;;
 	esac
 }
 
@@ -92,7 +93,7 @@ _drover()
 		-*) offer=$(_drover_options "${words[0]-}" "${words[1]-}") ;;
 		*)
 			case ${#words[@]} in
-			0) offer='vm migrate migration storage pool host events session version help' ;;
+			0) offer='vm migrate migration storage pool host cluster events session version help' ;;
 			1) offer=$(_drover_second "${words[0]}") ;;
 			2) offer=$(_drover_operand "${words[@]}") ;;
 			esac

@@ -75,6 +75,12 @@ static const struct {
 	{ "host", host_command, "list and show hosts",
 	  "drover host list                        this host and its peers\n"
 	  "drover host show NAME                   all that is known of one\n" },
+	{ "cluster", cluster_command, "make, join and leave a cluster",
+	  "drover cluster init                     make one of the hosts in drover.conf, with a new key\n"
+	  "drover cluster join                     enter it with the key, copied here before\n"
+	  "drover cluster update                   drover.conf names other hosts: tell corosync\n"
+	  "drover cluster leave                    this host by itself again\n"
+	  "drover cluster status                   quorum, members, and who leads\n" },
 	{ "events", events_command, "follow what happens on this host",
 	  "drover events                           a line for each event, until Ctrl-C\n" },
 	{ "session", session_command, "list the VMs that drover.ko tracks",
