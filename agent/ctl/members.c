@@ -16,11 +16,11 @@
 
 #define CONF_MAX (1 << 20)
 
-static const Drover__ClusterPhase phases[] = {
-	[DROVER_REPLICA_OFFLINE] = DROVER__CLUSTER_PHASE__CLUSTER_PHASE_OFFLINE,
-	[DROVER_REPLICA_NO_QUORUM] = DROVER__CLUSTER_PHASE__CLUSTER_PHASE_NO_QUORUM,
-	[DROVER_REPLICA_SYNCING] = DROVER__CLUSTER_PHASE__CLUSTER_PHASE_SYNCING,
-	[DROVER_REPLICA_ACTIVE] = DROVER__CLUSTER_PHASE__CLUSTER_PHASE_ACTIVE,
+static const Drover__ClusterState phases[] = {
+	[DROVER_REPLICA_OFFLINE] = DROVER__CLUSTER_STATE__CLUSTER_STATE_OFFLINE,
+	[DROVER_REPLICA_NO_QUORUM] = DROVER__CLUSTER_STATE__CLUSTER_STATE_NO_QUORUM,
+	[DROVER_REPLICA_SYNCING] = DROVER__CLUSTER_STATE__CLUSTER_STATE_SYNCING,
+	[DROVER_REPLICA_ACTIVE] = DROVER__CLUSTER_STATE__CLUSTER_STATE_ACTIVE,
 };
 
 static void on_changed(void *data, const char *key, const uint8_t *value, size_t len)
@@ -122,7 +122,7 @@ void drover_members_status(struct drover_agent *agent, uint64_t id,
 	r = drover_cluster_replica(agent->cluster);
 	drover__cluster_info__init(info);
 	info->alone = agent->alone;
-	info->phase = phases[r->phase];
+	info->state = phases[r->phase];
 	info->leader = strdup(leader_of(r));
 	info->votes = r->view.total;
 	info->quorum = r->view.quorum;

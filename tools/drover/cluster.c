@@ -168,10 +168,10 @@ static int await_and_print(void)
 	int r;
 
 	for (int i = 0; (r = ask_status(&reply)) == 0; i++) {
-		Drover__ClusterPhase phase = reply->cluster->phase;
+		Drover__ClusterState state = reply->cluster->state;
 
-		there = phase == DROVER__CLUSTER_PHASE__CLUSTER_PHASE_ACTIVE ||
-			(phase == DROVER__CLUSTER_PHASE__CLUSTER_PHASE_NO_QUORUM && i > PATIENCE / 4);
+		there = state == DROVER__CLUSTER_STATE__CLUSTER_STATE_ACTIVE ||
+			(state == DROVER__CLUSTER_STATE__CLUSTER_STATE_NO_QUORUM && i > PATIENCE / 4);
 		if (there || i == PATIENCE)
 			break;
 		drover__control_reply__free_unpacked(reply, NULL);

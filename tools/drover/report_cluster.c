@@ -8,14 +8,14 @@ void report_cluster(FILE *out, const Drover__ClusterInfo *c)
 {
 	static const char *const headings[] = { "HOST", "ROLE", ">NODE", ">VOTES" };
 	struct output_table t = { .columns = 4, .headings = headings };
-	char phase[32];
+	char state[32];
 
 	if (c->alone) {
 		fputs("this host is in no cluster\n", out);
 		return;
 	}
 	fprintf(out, "%s: %" PRIu32 " votes of %" PRIu32 ", %" PRIu32 " are needed\n",
-		output_state(&drover__cluster_phase__descriptor, c->phase, phase, sizeof(phase)),
+		output_state(&drover__cluster_state__descriptor, c->state, state, sizeof(state)),
 		c->votes, c->expected, c->quorum);
 	for (size_t i = 0; i < c->n_members; i++) {
 		const Drover__ClusterMemberInfo *m = c->members[i];
