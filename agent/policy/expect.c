@@ -6,6 +6,7 @@
 
 #include "policy/predict.h"
 
+#define FULL	 0.9 /* of the CPU: what is wanted above that counts */
 #define FAR_FROM 6.0 /* standard deviations beyond which the tail is nothing */
 
 double drs_expect(double mean, double var, double cap)
@@ -35,8 +36,11 @@ double drs_short(const struct drs_load *l, double cap, double memory_cap)
 
 double drs_loss(const struct drs_load *l, double cap, double memory_cap)
 {
-	return drs_expect(l->near, l->near_var, cap) * DRS_NEAR_S +
-	       drs_expect(l->far, l->far_var, cap) * (DRS_HORIZON_S - DRS_NEAR_S) +
+	double full = FULL * cap;
+
+	return fmax(0, l->now - full) * DRS_NOW_S +
+	       drs_expect(l->near, l->near_var, full) * (DRS_NEAR_S - DRS_NOW_S) +
+	       drs_expect(l->far, l->far_var, full) * (DRS_HORIZON_S - DRS_NEAR_S) +
 	       memory_short(l, cap, memory_cap) * DRS_HORIZON_S;
 }
 

@@ -5,8 +5,9 @@
 
 #include "policy/snapshot.h"
 
-#define DRS_NEAR_S    300  /* what is now counts most */
-#define DRS_HORIZON_S 1800 /* how far a move looks ahead */
+#define DRS_NOW_S     150  /* what is wanted now is wanted so long: half a step of histories */
+#define DRS_NEAR_S    300  /* then the next step's forecast holds, up to here */
+#define DRS_HORIZON_S 1200 /* a move looks no further ahead */
 
 /**
  * struct drs_load - what a VM wants, or all VMs of a host
@@ -50,7 +51,12 @@ double drs_expect(double mean, double var, double cap);
  */
 double drs_short(const struct drs_load *l, double cap, double memory_cap);
 
-/** drs_loss() - unmet demand to be expected up to DRS_HORIZON_S, in MHz x s */
+/**
+ * drs_loss() - unmet demand to be expected up to DRS_HORIZON_S, in MHz x s
+ *
+ * What VMs want above nine tenths of the CPU counts already: to wait until a host is full is
+ * to come too late.
+ */
 double drs_loss(const struct drs_load *l, double cap, double memory_cap);
 
 #endif

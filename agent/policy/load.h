@@ -11,7 +11,8 @@
  * @cpu, @memory: entitlements of its VMs and its own need, by capacity; 1 is full
  * @unmet: MHz that its VMs want, may have, and do not get now; RAM in use that the host does not
  *	have counts as the same part of its CPU
- * @expected: MHz of unmet demand that are to be expected in the time to come, on average
+ * @expected: MHz that are to be expected to be wanted above nine tenths of @cpu in the time to
+ *	come, on average: what moves for balance bring down
  */
 struct drover_drs_host_load {
 	double cpu, memory;
