@@ -5,9 +5,9 @@
 
 #include "policy/snapshot.h"
 
-#define DRS_NOW_S     150  /* what is wanted now is wanted so long: half a step of histories */
-#define DRS_NEAR_S    300  /* then the next step's forecast holds, up to here */
-#define DRS_HORIZON_S 1200 /* a move looks no further ahead */
+#define DRS_NOW_S     150 /* what is wanted now is wanted so long: half a step of histories */
+#define DRS_NEAR_S    300 /* then the next step's forecast holds, up to here */
+#define DRS_HORIZON_S 600 /* a move looks no further ahead */
 
 /**
  * struct drs_load - what a VM wants, or all VMs of a host
