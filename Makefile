@@ -56,7 +56,7 @@ E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
 
-.PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage \
+.PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage bench-drs \
 	install clean help setup
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -75,6 +75,7 @@ help:
 	@echo 'make lab       bring up two virtual hosts and leave them running'
 	@echo 'make bench     compare with the migration built into QEMU'
 	@echo 'make bench-storage  compare moving disks with mirrors of QEMU driven by hand (hours)'
+	@echo 'make bench-drs  compare balancing with its peers, in a simulator'
 	@echo 'make install   install below DESTDIR (module, programs, unit, manual pages)'
 	@echo 'make clean     remove build/'
 
@@ -98,6 +99,15 @@ test: setup
 bench: setup
 	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/bench
+
+# Recorded loads are looked for in TRACES, PlanetLab days as NAME.csv.gz.
+TRACES ?= $(wildcard ../shared/data/planetlab)
+
+bench-drs: setup
+	$(Q)$(MAKE) --no-print-directory build/drover-sim
+	$(Q)mkdir -p build/bench
+	$(Q)test -n "$(TRACES)" || echo 'no recorded loads (TRACES= names their folder): made-up ones alone'
+	$(Q)build/drover-sim --drs --scale --json build/bench/drs.json $(if $(TRACES),$(sort $(wildcard $(TRACES)/*.csv.gz)))
 
 bench-storage: setup
 	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
