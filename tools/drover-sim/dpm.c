@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "cloudsim_peer.h"
+#include "dpm_drover.h"
 #include "sim.h"
 #include "trace.h"
 
@@ -18,13 +19,14 @@ static const struct contender {
 	const char *name;
 	enum cs_limit limit;
 	double safety;
-	bool moves_vms, always_on;
+	bool moves_vms, always_on, is_drover;
 } contenders[] = {
 	{.name = "no management", .always_on = true},
 	{.name = "DVFS"},
 	{"THR-MMT 0.8", CS_LIMIT_THR, 0.8, .moves_vms = true},
 	{"IQR-MMT 1.5", CS_LIMIT_IQR, 1.5, .moves_vms = true},
 	{"LR-MMT 1.2", CS_LIMIT_LR, 1.2, .moves_vms = true},
+	{.name = "Drover", .moves_vms = true, .is_drover = true},
 };
 
 /**
@@ -63,12 +65,18 @@ static int run_one(struct job *job, const struct sim_trace *trace, const char *d
 		   enum dpm_model model, const struct contender *who)
 {
 	auto_free struct cs_peer *peer = calloc(1, sizeof(*peer));
+	struct dpm_drover drover = {0};
 	struct dpm_row *row = &job->rows[job->count];
 	struct cs_policy policy = {
 		.name = who->name,
-		.place = who->moves_vms ? cs_peer_place : cs_first_fit,
-		.plan = who->moves_vms ? cs_peer_plan : NULL,
-		.data = peer,
+		.place = who->is_drover	  ? dpm_drover_place
+			 : who->moves_vms ? cs_peer_place
+					  : cs_first_fit,
+		.plan = who->is_drover	 ? dpm_drover_plan
+			: who->moves_vms ? cs_peer_plan
+					 : NULL,
+		.data = who->is_drover ? (void *)&drover : peer,
+		.own_power = who->is_drover,
 		.always_on = who->always_on,
 	};
 	double start = seconds();
@@ -84,10 +92,15 @@ static int run_one(struct job *job, const struct sim_trace *trace, const char *d
 		.model = model,
 		.policy = who->name,
 		.moves_vms = who->moves_vms,
+		.is_drover = who->is_drover,
 	};
 	snprintf(row->day, sizeof(row->day), "%s", day);
-	r = model == DPM_CLOUDSIM ? cs_run(trace->percent, trace->vms, &policy, &row->cloudsim)
-				  : honest_run(trace->percent, trace->vms, &policy, &row->honest);
+	r = dpm_drover_init(&drover, trace->vms);
+	if (r == 0)
+		r = model == DPM_CLOUDSIM
+			    ? cs_run(trace->percent, trace->vms, &policy, &row->cloudsim)
+			    : honest_run(trace->percent, trace->vms, &policy, &row->honest);
+	dpm_drover_exit(&drover);
 	row->wall_s = seconds() - start;
 	if (r == 0)
 		job->count++;
