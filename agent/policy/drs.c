@@ -145,6 +145,7 @@ int drover_drs_what_if(const struct drover_drs_snapshot *s, const struct drover_
 	if (r < 0)
 		return r;
 	m.plan.before = before;
+	m.to_the_end = true;
 	drs_mend_rules(&m);
 	drs_empty_maintenance(&m);
 	r = drs_search(&m, err);

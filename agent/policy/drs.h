@@ -56,7 +56,8 @@ struct drover_drs_change {
  * Hosts that leave are emptied first (kind EVACUATE; see the plan's @unplaced), then the
  * others balanced. The plan's @after is the cluster with the change and all moves,
  * @before the cluster as the snapshot has it. Processor flags of hosts in
- * DROVER_DRS_HOST_STANDBY are believed; so are their capacities.
+ * DROVER_DRS_HOST_STANDBY are believed; so are their capacities. The plan goes to the end,
+ * however many passes it would take.
  */
 int drover_drs_what_if(const struct drover_drs_snapshot *s, const struct drover_drs_change *changes,
 		       size_t count, struct drover_drs_plan *ret_plan, struct drover_err *err);

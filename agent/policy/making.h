@@ -14,6 +14,7 @@
  * @w, @units: the cluster, which follows each move
  * @plan: with indices of the canonical copy, until drs_making_end()
  * @balanced: moves for balance so far
+ * @to_the_end: as if there were as many passes as it takes: no limit on moves
  */
 struct drs_making {
 	struct drs_work w;
@@ -21,6 +22,7 @@ struct drs_making {
 	struct drover_drs_plan plan;
 	size_t move_room, reject_room, note_room;
 	uint32_t balanced;
+	bool to_the_end;
 	bool failed;
 };
 

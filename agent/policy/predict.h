@@ -6,7 +6,7 @@
 #include "policy/snapshot.h"
 
 /**
- * drover_drs_habit_learn() - remember a figure
+ * drover_drs_habit_learn() - remember a figure, once every five minutes
  * @when_s: of UTC
  * @mhz: demand then; what is no number, or below 0, is not learned
  */

@@ -4,8 +4,7 @@
 
 #include <math.h>
 
-#define MOVES_PER_HOST 2 /* times what may run at a time: then look again */
-#define SAY_REJECTS    2 /* a host */
+#define SAY_REJECTS 2 /* a host */
 
 /*
  * What a move must avoid to be of a priority, in parts of the host's CPU, and how many times
@@ -41,12 +40,9 @@ static uint32_t max_moves(const struct drs_making *m)
 {
 	const struct drover_drs_options *o = &m->w.s->options;
 
+	if (m->to_the_end)
+		return UINT32_MAX - 2;
 	return o->max_moves ? o->max_moves : m->w.s->host_count * o->threshold / 2 + 1;
-}
-
-static bool is_tired(const struct drs_making *m, uint32_t host)
-{
-	return m->w.hosts[host].moves >= MOVES_PER_HOST * m->w.s->options.host_moves;
 }
 
 /* --- what was picked --- */
@@ -78,6 +74,8 @@ static void order(struct drs_making *m, struct drs_ranking *r, const struct drs_
 		move->benefit = p->cost > 0 ? p->benefit * move->cost / p->cost : p->benefit;
 		say_move(move, &m->w.hosts[from], &m->w.hosts[to], was, &m->w.hosts[to].load, p);
 		m->balanced++;
+		m->w.hosts[from].moves++;
+		m->w.hosts[to].moves++;
 	}
 	drs_unit_look(u, &m->w);
 	drs_ranking_rehome(r, unit, from, to);
@@ -214,7 +212,7 @@ int drs_search(struct drs_making *m, struct drover_err *err)
 
 		/* No move can avoid more than there is. */
 		if (h->loss >= grades[threshold].part * DRS_HORIZON_S * h->cap &&
-		    !is_tired(m, host))
+		    !drs_is_tired(m, host))
 			relieve(m, &r, host);
 	}
 	drs_ranking_exit(&r);

@@ -5,6 +5,8 @@
 
 #include "policy/ranking.h"
 
+#define DRS_MOVES_PER_HOST 2 /* times what may run at a time: then look again */
+
 /**
  * struct drs_pick - a move, or a swap, that was thought of
  * @unit, @back: numbers of units; @back -1: a single move
@@ -27,6 +29,13 @@ static inline double drs_pick_net(const struct drs_pick *p)
 static inline bool drs_may_balance(const struct drs_making *m, const struct drs_unit *u)
 {
 	return u->stay == DRS_MOVABLE && !m->w.vms[u->vms[0]].moved;
+}
+
+/** drs_is_tired() - a host that has as many moves in this plan as it may have */
+static inline bool drs_is_tired(const struct drs_making *m, uint32_t host)
+{
+	return !m->to_the_end &&
+	       m->w.hosts[host].moves >= DRS_MOVES_PER_HOST * m->w.s->options.host_moves;
 }
 
 /**

@@ -61,7 +61,8 @@ static void try_targets(const struct drs_making *m, const struct drs_ranking *r,
 	for (uint32_t i = 0; i < r->count && i < LOOKS && found < TARGETS; i++) {
 		uint32_t host = r->at[i];
 
-		if ((int32_t)host == u->at || drs_fit_gladly(&m->w, u, host).obstacle != DRS_FITS)
+		if ((int32_t)host == u->at || drs_is_tired(m, host) ||
+		    drs_fit_gladly(&m->w, u, host).obstacle != DRS_FITS)
 			continue;
 		weigh(m, unit, host, gain, best);
 		found++;

@@ -72,7 +72,7 @@ struct drs_pick drs_best_swap(const struct drs_making *m, const struct drs_ranki
 	if (!m->w.hosts[host].takes)
 		return best;
 	for (uint32_t t = 0; t < r->count && t < TARGETS; t++) {
-		if (r->at[t] == host)
+		if (r->at[t] == host || drs_is_tired(m, r->at[t]))
 			continue;
 		for (int32_t i = r->first[r->at[t]]; i >= 0; i = r->next[i]) {
 			const struct drs_unit *b = &m->units.unit[i];

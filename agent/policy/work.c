@@ -214,13 +214,11 @@ void drs_work_put(struct drs_work *w, uint32_t vm, int32_t host)
 	if (v->at != DROVER_DRS_NONE) {
 		drs_load_add(&w->hosts[v->at].load, &v->load, -1);
 		w->hosts[v->at].vms--;
-		w->hosts[v->at].moves++;
 		refresh(&w->hosts[v->at]);
 	}
 	drs_load_add(&w->hosts[host].load, &v->load, 1);
 	take_room(&w->hosts[host], v->vm);
 	w->hosts[host].vms++;
-	w->hosts[host].moves++;
 	refresh(&w->hosts[host]);
 	v->at = host;
 	v->moved = true;

@@ -46,7 +46,7 @@ struct drs_vm {
  * @load: sum over its VMs
  * @ram, @cpu_reserved, @memory_reserved: of its VMs, those that leave included
  * @loss: drs_loss() of it
- * @moves: in and out, of the plan so far
+ * @moves: for balance, in and out, of the plan so far
  */
 struct drs_host {
 	const struct drover_drs_host *host;

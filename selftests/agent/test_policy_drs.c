@@ -337,6 +337,36 @@ static void what_if_a_host_came_or_went(void **state)
 	scene_free(c);
 }
 
+/* No more at once than hosts can take; to think further ahead is free. */
+static void a_pass_is_bounded(void **state)
+{
+	struct scene *c = scene_new();
+	size_t in = 0;
+
+	scene_host(c, "a", 10000, 262144);
+	scene_host(c, "b", 20000, 262144);
+	for (int i = 0; i < 20; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "v%02d", i);
+		scene_vm(c, name, 0, 1000, 4096);
+	}
+	c->s.options.host_moves = 1;
+	scene_balance(c);
+	for (size_t i = 0; i < c->plan.move_count; i++)
+		in += c->plan.moves[i].to == 1;
+	assert_int_equal(in, 2);
+	drover_drs_plan_free(&c->plan);
+	assert_int_equal(drover_drs_what_if(&c->s, NULL, 0, &c->plan, &c->err), 0);
+	assert_true(c->plan.move_count >= 10);
+	assert_true(c->plan.after.unmet < 1);
+	c->s.options.host_moves = 50;
+	c->s.options.max_moves = 3;
+	scene_balance(c);
+	assert_int_equal(c->plan.move_count, 3);
+	scene_free(c);
+}
+
 static void bad_indices_are_refused(void **state)
 {
 	struct scene *c = uneven();
@@ -369,6 +399,7 @@ int main(void)
 		cmocka_unit_test(failover_room_is_kept),
 		cmocka_unit_test(empties_a_host),
 		cmocka_unit_test(what_if_a_host_came_or_went),
+		cmocka_unit_test(a_pass_is_bounded),
 		cmocka_unit_test(bad_indices_are_refused),
 	};
 
