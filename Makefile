@@ -4,9 +4,6 @@
 KDIR ?= /lib/modules/$(firstword $(shell ls -1 /lib/modules 2>/dev/null | sort -rV))/build
 KREL = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 DESTDIR ?=
-# Recorded days of load (Documentation/testing.rst); without them what needs them is skipped.
-TRACES ?= $(wildcard ../shared/data/planetlab)
-export TRACES
 PREFIX ?= /usr
 CC ?= gcc
 V ?= 0
@@ -56,7 +53,7 @@ E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
 
-.PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage bench-drs \
+.PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage bench-dpm bench-drs \
 	install clean help setup
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -75,6 +72,7 @@ help:
 	@echo 'make lab       bring up two virtual hosts and leave them running'
 	@echo 'make bench     compare with the migration built into QEMU'
 	@echo 'make bench-storage  compare moving disks with mirrors of QEMU driven by hand (hours)'
+	@echo 'make bench-dpm  compare power management with its peers, in a simulator'
 	@echo 'make bench-drs  compare balancing with its peers, in a simulator'
 	@echo 'make install   install below DESTDIR (module, programs, unit, manual pages)'
 	@echo 'make clean     remove build/'
@@ -102,6 +100,13 @@ bench: setup
 
 # Recorded loads are looked for in TRACES, PlanetLab days as NAME.csv.gz.
 TRACES ?= $(wildcard ../shared/data/planetlab)
+export TRACES
+
+bench-dpm: setup
+	$(Q)$(MAKE) --no-print-directory build/drover-sim
+	$(Q)mkdir -p build/bench
+	$(Q)test -n "$(TRACES)" || { echo 'bench-dpm needs recorded loads: TRACES= names their folder' >&2; exit 1; }
+	$(Q)build/drover-sim --dpm --json build/bench/dpm.json $(sort $(wildcard $(TRACES)/*.csv.gz))
 
 bench-drs: setup
 	$(Q)$(MAKE) --no-print-directory build/drover-sim

@@ -19,6 +19,7 @@
 #define SPARES	    12		   /* hosts that are off, of each type, that a pass gets to see */
 #define RAM_IS_FREE 4000	   /* percent, where the model lets memory not bind */
 #define LEAVE_MAX   (CS_HOSTS / 4) /* the day begins with hosts that are all but empty */
+#define TARGET	    70		   /* percent; peers fill hosts to 80 and more */
 
 /**
  * struct shot - one snapshot, and what its indices stand for
@@ -210,7 +211,9 @@ static int manage_power(struct shot *shot, struct cs_world *w, struct dpm_drover
 	struct drover_dpm_view view = {
 		.snapshot = &shot->s,
 		.hosts = shot->power,
-		.options = {.mode = DROVER_DPM_AUTOMATIC, .leave_max = LEAVE_MAX},
+		.options = {.mode = DROVER_DPM_AUTOMATIC,
+			    .leave_max = LEAVE_MAX,
+			    .target_percent = TARGET},
 	};
 	struct drover_dpm_plan plan;
 	int r = drover_dpm_plan(&view, &plan, NULL);
