@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* agent/policy, as droverd runs it: every minute, fully automatic, threshold 3. */
+/* agent/policy, as droverd runs it: every ten seconds, fully automatic, threshold 3. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "policy/drs.h"
 #include "policy/predict.h"
 
-#define PERIOD_S  60
+#define PERIOD_S  10
 #define HISTORY_S 300
 #define HISTORY	  288
 
