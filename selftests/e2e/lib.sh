@@ -197,6 +197,18 @@ probe_end()
 	PROBE_PID=
 }
 
+# probe_tcp: "alive" once the connection that the probe opened at the start has answered. After a long
+# pause TCP takes a while to try again; one that was reset stays dead.
+probe_tcp()
+{
+	local i
+	for ((i = 0; i < 60; i++)); do
+		[ "$(probe_read tcp)" != alive ] || break
+		sleep 0.5
+	done
+	probe_read tcp
+}
+
 # kernel_warnings HOST…: how many lines of alarm their kernels logged.
 kernel_warnings()
 {

@@ -52,7 +52,7 @@ for turn in 1 2 3 4 5; do
 	is "$? $(figure mismatched_pages)" '0 0' "turn $turn: and back"
 done
 
-is "$(probe_read tcp)" alive 'the TCP connection opened at the start is alive'
+is "$(probe_tcp)" alive 'the TCP connection opened at the start is alive'
 is "$(probe_read tcp_errors)" 0 'it never carried a wrong byte'
 answer=$(guest_ask check)
 is "$(jq -r .mem_errors <<<"$answer")" 0 'the guest finds its memory as it wrote it'
