@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "count.h"
+#include "cpu.h"
 #include "disk.h"
 #include "fio.h"
 #include "latency.h"
@@ -80,6 +81,18 @@ static void do_load(const char *arg, char *text, size_t size)
 		snprintf(text, size, "{\"load\":%lu}", kib);
 }
 
+static void do_cpu(const char *arg, char *text, size_t size)
+{
+	unsigned long percent;
+
+	if (!number(arg, &percent)) {
+		snprintf(text, size, "{\"error\":\"cpu wants a number\"}");
+		return;
+	}
+	cpu_rate(percent);
+	snprintf(text, size, "{\"cpu\":%lu}", percent);
+}
+
 static void do_latency(const char *arg, char *text, size_t size)
 {
 	latency_json(!strcmp(arg, "reset"), text, size);
@@ -114,7 +127,7 @@ static const struct {
 } commands[] = {
 	{"report", do_report},	   {"check", do_check},		{"rate", do_rate},
 	{"load", do_load},	   {"latency", do_latency},	{"fio", do_fio},
-	{"poweroff", do_poweroff}, {"reset-gap", do_reset_gap},
+	{"poweroff", do_poweroff}, {"reset-gap", do_reset_gap}, {"cpu", do_cpu},
 };
 
 static void answer(char *line, char *text, size_t size)

@@ -9,6 +9,7 @@
 #include "beat.h"
 #include "clock.h"
 #include "control.h"
+#include "cpu.h"
 #include "disk.h"
 #include "echo.h"
 #include "load.h"
@@ -55,6 +56,7 @@ int main(void)
 	memory_start(&opt);
 	pool_start(&opt);
 	load_start();
+	cpu_start(opt.cpu);
 	clock_start(&opt);
 	echo_start(&opt);
 	control_start(&opt);

@@ -28,6 +28,7 @@ struct region {
 static struct region dirty = {.kind = PAGE_MEMORY};
 static struct region fill = {.kind = PAGE_FILL};
 static unsigned long rate;
+static uint64_t period_ns;
 /* Held for one page at a time: a full check does not stop the load. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -67,12 +68,12 @@ static void *work(void *arg)
 		unsigned long goal = __atomic_load_n(&rate, __ATOMIC_RELAXED);
 		uint64_t now, spent, writes;
 
-		task_wait(PERIOD_NS);
+		task_wait(period_ns);
 		now = task_now(CLOCK_MONOTONIC);
 		spent = now - last;
 		last = now;
 		/* What a stall left undone is forgone. */
-		credit += goal * (spent > 20 * PERIOD_NS ? 20 * PERIOD_NS : spent);
+		credit += goal * (spent > 20 * period_ns ? 20 * period_ns : spent);
 		writes = credit / 1000000000;
 		credit %= 1000000000;
 		for (uint64_t i = 0; dirty.count && i < writes; i++)
@@ -105,6 +106,9 @@ static void create(struct region *region, unsigned long mib)
 void memory_start(const struct options *opt)
 {
 	memory_rate(opt->rate);
+	period_ns = opt->tick * 1000000ull;
+	if (period_ns < PERIOD_NS)
+		period_ns = PERIOD_NS;
 	create(&dirty, opt->mem);
 	create(&fill, opt->fill);
 	task_start("memory", TASK_LOAD, work, NULL);

@@ -41,7 +41,7 @@ static void set_option(struct options *opt, const char *name, const char *value)
 		{"diskmib", &opt->diskmib}, {"diskrate", &opt->diskrate},
 		{"tcp", &opt->tcp},	    {"diskread", &opt->diskread},
 		{"tick", &opt->tick},	    {"netrate", &opt->netrate},
-		{"report", &opt->report},
+		{"report", &opt->report},   {"cpu", &opt->cpu},
 	};
 	const struct {
 		const char *name;

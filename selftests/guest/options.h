@@ -11,6 +11,7 @@ struct options {
 	unsigned long mem;	/* MiB under the dirtier */
 	unsigned long rate;	/* pages dirtied a second */
 	unsigned long fill;	/* MiB written once */
+	unsigned long cpu;	/* percent of a processor kept busy */
 	unsigned long disk;	/* 1: write and read /dev/vda */
 	unsigned long diskmib;	/* MiB of it in use */
 	unsigned long diskrate; /* I/O a second; 0: each mode's own */
