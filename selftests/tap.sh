@@ -31,13 +31,13 @@ not_ok()
 	return 1
 }
 
-# is SEEN WANTED NAME
+# is SEEN WANTED NAME [DIAGNOSTIC…]
 is()
 {
 	if [ "$1" = "$2" ]; then
 		ok "$3"
 	else
-		not_ok "$3" "seen:   $1" "wanted: $2"
+		not_ok "$3" "seen:   $1" "wanted: $2" "${@:4}"
 	fi
 }
 

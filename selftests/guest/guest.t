@@ -47,7 +47,7 @@ boot()
 
 monitor()
 {
-	echo "$1" | timeout 5 socat - "UNIX:$DIR/monitor" >/dev/null
+	echo "$1" | timeout 10 socat -t 3 - "UNIX:$DIR/monitor" >"$DIR/monitor.out" 2>&1
 }
 
 # over [SECONDS]: the VM ends by itself, soon.
@@ -202,7 +202,7 @@ for ((i = 0; i < 3; i++)); do
 	monitor system_powerdown
 	! over 20 || break
 done
-is "$QEMU" '' 'the power button ends it'
+is "$QEMU" '' 'the power button ends it' "$(cat "$DIR/monitor.out"; tail -n 4 "$DIR/console"; guest_ask report)"
 [ -z "$QEMU" ] || kill "$QEMU"
 
 INITRD=initrd-fio
