@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "policy/record.h"
 #include "policy_scene.h"
 
 #define CLUSTERS 400
@@ -452,6 +453,59 @@ static void every_vm_of_a_host_is_accounted_for(void **state)
 	assert_true(placed > CLUSTERS && nowhere > 0);
 }
 
+/* --- put down as text, read and thought through again --- */
+
+static void a_record_decides_the_same(void **state)
+{
+	size_t moves = 0;
+
+	for (uint64_t n = 0; n < CLUSTERS; n++) {
+		struct scene *c = draw_scene(n);
+		struct drover_drs_recorded r;
+		char text[512];
+		json_t *record;
+		char *dumped;
+		bool same;
+
+		scene_balance(c);
+		record = drover_drs_record(&c->s, &c->plan);
+		dumped = json_dumps(record, JSON_COMPACT);
+		json_decref(record);
+		assert_non_null(dumped);
+		record = json_loads(dumped, 0, NULL);
+		assert_int_equal(drover_drs_record_read(record, &r, &c->err), 0);
+		assert_int_equal(r.move_count, c->plan.move_count);
+		assert_int_equal(drover_drs_record_replay(&r, &same, text, sizeof(text), &c->err), 0);
+		if (!same)
+			fail_msg("cluster %zu: %s", (size_t)n, text);
+		moves += r.move_count;
+		drover_drs_record_free(&r);
+		json_decref(record);
+		free(dumped);
+		end(c);
+	}
+	assert_true(moves > CLUSTERS / 4);
+}
+
+/* What lacks a member, or has one of another kind, is no record. */
+static void a_damaged_record_is_refused(void **state)
+{
+	static const char *const lists[] = { "hosts", "vms", "respools", "rules" };
+	struct scene *c = draw_scene(3);
+	struct drover_drs_recorded r;
+
+	scene_balance(c);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		json_t *record = drover_drs_record(&c->s, &c->plan), *list = json_object_get(record, lists[i]);
+
+		json_array_append_new(list, json_pack("{ss}", "name", "x"));
+		assert_int_equal(drover_drs_record_read(record, &r, &c->err), -EINVAL);
+		json_decref(record);
+	}
+	assert_int_equal(drover_drs_record_read(NULL, &r, &c->err), -EINVAL);
+	end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +515,8 @@ int main(void)
 		cmocka_unit_test(comes_to_rest),
 		cmocka_unit_test(the_order_of_arrays_makes_no_difference),
 		cmocka_unit_test(every_vm_of_a_host_is_accounted_for),
+		cmocka_unit_test(a_record_decides_the_same),
+		cmocka_unit_test(a_damaged_record_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

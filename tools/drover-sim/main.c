@@ -11,6 +11,7 @@ static const struct part {
 	const char *help;
 } parts[] = {
 	{ "--drs", sim_drs, "balance load between hosts (default)" },
+	{ "--replay", sim_replay, "think passes of droverd through again" },
 	{ "--dpm", sim_dpm, "let hosts sleep, on days of recorded load" },
 };
 

@@ -14,4 +14,7 @@ int sim_drs(int argc, char **argv);
 /** sim_dpm() - power management (--dpm); see sim_drs() */
 int sim_dpm(int argc, char **argv);
 
+/** sim_replay() - passes of a leader, again (--replay); see sim_drs() */
+int sim_replay(int argc, char **argv);
+
 #endif
