@@ -41,7 +41,7 @@ CLUSTER_SRC := $(sort $(wildcard selftests/cluster/*.c))
 
 AGENT_OBJ := $(AGENT_SRC:%.c=build/obj/%.o) $(PROTO_C:build/gen/%.c=build/obj/gen/%.o)
 ASAN_OBJ := $(AGENT_SRC:%.c=build/asan/%.o) $(PROTO_C:build/gen/%.c=build/asan/gen/%.o)
-TOOL_OBJ := $(TOOL_SRC:%.c=build/obj/%.o) build/obj/gen/control.pb-c.o
+TOOL_OBJ := $(TOOL_SRC:%.c=build/obj/%.o) build/obj/gen/control.pb-c.o build/obj/gen/cluster.pb-c.o
 # What is pure in the agent, and what that needs.
 SIM_OBJ := $(SIM_SRC:%.c=build/obj/%.o) \
 	$(patsubst %.c,build/obj/%.o,$(filter agent/base/% agent/core/% agent/policy/% agent/migrate/pace.c,$(AGENT_SRC)))
@@ -53,7 +53,7 @@ E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
 
-.PHONY: all modules agent tools guest checks unit demo demo-storage test lab bench bench-storage bench-dpm bench-drs \
+.PHONY: all modules agent tools guest checks unit demo demo-storage demo-drs test lab bench bench-storage bench-dpm bench-drs \
 	install clean help setup
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -64,6 +64,7 @@ help:
 	@echo 'make demo      set up, build, boot two virtual hosts, migrate a busy VM live, report'
 	@echo 'make test      set up, build, run every test'
 	@echo 'make demo-storage   the same for disks: another pool, then another host with their VM'
+	@echo 'make demo-drs  three hosts balance the load of six VMs by themselves'
 	@echo 'make all       modules, agent and tools'
 	@echo 'make modules   drover.ko for KDIR (default: the newest installed kernel)'
 	@echo 'make agent     droverd'
@@ -89,6 +90,10 @@ demo: setup
 demo-storage: setup
 	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/demo_storage
+
+demo-drs: setup
+	$(Q)$(MAKE) --no-print-directory all guest build/drover-sim $(E2E_BIN)
+	$(Q)selftests/e2e/demo_drs
 
 test: setup
 	$(Q)$(MAKE) --no-print-directory all guest checks
@@ -195,11 +200,11 @@ build/unit/%: selftests/agent/%.c build/asan/libdroverd.a
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
 		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS) -lcmocka
 
-build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildcard tools/drover/*.h) build/gen/control.pb-c.c
+build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildcard tools/drover/*.h) build/gen/control.pb-c.c build/gen/cluster.pb-c.c
 	$(call say,TEST)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itools/drover $(TOOL_INC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 		-Wno-missing-prototypes -o $@ $< $(filter-out tools/drover/main.c,$(TOOL_SRC)) build/gen/control.pb-c.c \
-		$(TOOL_LIBS) -lcmocka
+		build/gen/cluster.pb-c.c $(TOOL_LIBS) -lcmocka
 
 build/sim/%: selftests/sim/%.c $(filter-out tools/drover-sim/main.c,$(SIM_SRC)) $(wildcard tools/drover-sim/*.h) build/asan/libdroverd.a
 	$(call say,TEST)

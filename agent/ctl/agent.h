@@ -18,6 +18,7 @@
 
 struct drover_telemetry;
 struct drover_cluster;
+struct drover_drs_run;
 
 struct drover_disk_move;
 struct drover_pools_job;
@@ -63,6 +64,7 @@ struct drover_entry {
  * @env: what it offers to the migration engines
  * @telemetry: what is known of the load, or NULL at first
  * @cluster: its part in the cluster; @alone: which has this host alone
+ * @drs: what load balancing keeps from one pass to the next
  * @storage: disks that change their pool
  * @pool_jobs: evacuations and the balancing of pools, one of each pool; pools_job.c
  * @pool_balance: what balancing keeps from one look to the next; pools_balance.c
@@ -82,6 +84,7 @@ struct drover_agent {
 	struct drover_telemetry *telemetry;
 	struct drover_cluster *cluster;
 	bool alone;
+	struct drover_drs_run *drs;
 	struct drover_storage *storage;
 	char qemu_version[64];
 	struct drover_pools_job *pool_jobs;
@@ -145,14 +148,32 @@ drover_verb drover_storage_migrate, drover_storage_list, drover_storage_show,
 drover_verb drover_pools_list, drover_pools_show, drover_pools_report, drover_pools_stop,
 	drover_pools_evacuate, drover_pools_rebalance;
 
+/* start_on.c: start a VM on another host, or on the one that the leader chooses */
+drover_verb drover_start_on;
+
 /** drover_vms_info() - one VM, or NULL when this host knows nothing of it */
 Drover__VmInfo *drover_vms_info(struct drover_agent *agent, const char *name);
 
 /** drover_vms_ended() - the process of an entry has ended: answer who waits, drop the entry */
 void drover_vms_ended(struct drover_entry *entry);
 
+/** drover_vms_running() - add what runs here, or may run here, to a message's list */
+void drover_vms_running(struct drover_agent *agent, Drover__VmInfo ***list, size_t *count);
+
 /** drover_hosts_self() - this host */
 Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms);
+
+/**
+ * drover_hosts_reply() - this host as the others ask for it
+ * @schedule: with all that a scheduler wants to know
+ *
+ * Free it with drover__host_reply__free_unpacked(). NULL: out of memory.
+ */
+Drover__HostReply *drover_hosts_reply(struct drover_agent *agent, bool schedule);
+
+/** drover_moves_begin() - begin to migrate a VM; errors as those of the verb */
+int drover_moves_begin(struct drover_agent *agent, const Drover__Migrate *q, uint64_t *ret_id,
+		       struct drover_err *err);
 
 /* --- elsewhere.c: what other hosts know; blocking, so never in the control thread --- */
 
@@ -181,6 +202,28 @@ int drover_elsewhere_runs(const struct drover_conf *conf, const struct drover_pe
 /** drover_elsewhere_pool() - which images have VMs of a peer in the pool of that id? */
 int drover_elsewhere_pool(const struct drover_conf *conf, const struct drover_peer_conf *peer,
 			  const char *id, Drover__PoolReply **ret_reply, struct drover_err *err);
+
+/** drover_elsewhere_schedule() - all that a scheduler wants to know of a peer */
+int drover_elsewhere_schedule(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			      Drover__HostReply **ret_reply, struct drover_err *err);
+
+/** drover_elsewhere_order() - as the leader, have a VM of a peer migrated */
+int drover_elsewhere_order(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			   const char *vm, const char *to, uint64_t *ret_id,
+			   struct drover_err *err);
+
+/** drover_elsewhere_allot() - as the leader, tell a peer what its VMs may use */
+int drover_elsewhere_allot(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			   const Drover__Allot *allot, struct drover_err *err);
+
+/**
+ * drover_elsewhere_forward() - have an operator's request answered by a peer
+ *
+ * Waits up to 28 s. A refusal there is an answer here.
+ */
+int drover_elsewhere_forward(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			     Drover__ControlRequest *request, Drover__ControlReply **ret_reply,
+			     struct drover_err *err);
 
 /* --- definition.c: definitions whose disks have other images; control thread only --- */
 
@@ -264,6 +307,10 @@ int drover_pools_init(struct drover_agent *agent, struct drover_err *err);
 int drover_members_open(struct drover_agent *agent, struct drover_err *err);
 
 drover_verb drover_members_status, drover_members_conf, drover_members_reload;
+
+/* --- inventory.c: this host and its VMs, as the cluster knows them --- */
+
+int drover_inventory_open(struct drover_agent *agent, struct drover_err *err);
 
 /* --- inbound.c: connections from peers --- */
 

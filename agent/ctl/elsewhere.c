@@ -12,10 +12,14 @@
 #include "ctl/reply.h"
 #include "net/peer.h"
 
-static int query(const struct drover_conf *conf, const struct drover_peer_conf *to,
-		 enum drover_frame_type ask, const ProtobufCMessage *message,
-		 enum drover_frame_type answer, const ProtobufCMessageDescriptor *descriptor,
-		 void *ret_reply, struct drover_err *err)
+#define ANSWER_MS  5000
+#define FORWARD_MS 28000 /* an operator waits 30 s */
+
+static int query_for(int timeout_ms, const struct drover_conf *conf,
+		     const struct drover_peer_conf *to, enum drover_frame_type ask,
+		     const ProtobufCMessage *message, enum drover_frame_type answer,
+		     const ProtobufCMessageDescriptor *descriptor, void *ret_reply,
+		     struct drover_err *err)
 {
 	Drover__Hello hello = DROVER__HELLO__INIT;
 	struct drover_peer *peer = NULL;
@@ -25,12 +29,20 @@ static int query(const struct drover_conf *conf, const struct drover_peer_conf *
 	r = drover_peer_connect(conf, to, &hello, &peer, err);
 	if (r < 0)
 		return r;
-	drover_peer_set_timeout(peer, 5000);
+	drover_peer_set_timeout(peer, timeout_ms);
 	r = drover_peer_send(peer, ask, message, 0, err);
 	if (r == 0)
 		r = drover_peer_expect(peer, answer, descriptor, ret_reply, err);
 	drover_peer_close(peer);
 	return r;
+}
+
+static int query(const struct drover_conf *conf, const struct drover_peer_conf *to,
+		 enum drover_frame_type ask, const ProtobufCMessage *message,
+		 enum drover_frame_type answer, const ProtobufCMessageDescriptor *descriptor,
+		 void *ret_reply, struct drover_err *err)
+{
+	return query_for(ANSWER_MS, conf, to, ask, message, answer, descriptor, ret_reply, err);
 }
 
 static bool runs(Drover__VmState state)
@@ -223,4 +235,69 @@ int drover_elsewhere_pool(const struct drover_conf *conf, const struct drover_pe
 	ask.id = (char *)id;
 	return query(conf, peer, DROVER_FRAME_POOL_QUERY, &ask.base, DROVER_FRAME_POOL_REPLY,
 		     &drover__pool_reply__descriptor, ret_reply, err);
+}
+
+int drover_elsewhere_schedule(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			      Drover__HostReply **ret_reply, struct drover_err *err)
+{
+	Drover__HostQuery ask = DROVER__HOST_QUERY__INIT;
+	int r;
+
+	ask.schedule = true;
+	r = query(conf, peer, DROVER_FRAME_HOST_QUERY, &ask.base, DROVER_FRAME_HOST_REPLY,
+		  &drover__host_reply__descriptor, ret_reply, err);
+	if (r == 0 && !(*ret_reply)->host) {
+		drover__host_reply__free_unpacked(*ret_reply, NULL);
+		r = drover_err_set(err, EPROTO, "%s says nothing of itself", peer->name);
+	}
+	return r;
+}
+
+int drover_elsewhere_order(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			   const char *vm, const char *to, uint64_t *ret_id, struct drover_err *err)
+{
+	Drover__MoveOrder order = DROVER__MOVE_ORDER__INIT;
+	Drover__MoveOrderReply *reply = NULL;
+	int r;
+
+	order.vm = (char *)vm;
+	order.host = (char *)to;
+	r = query(conf, peer, DROVER_FRAME_MOVE_ORDER, &order.base, DROVER_FRAME_MOVE_ORDER_REPLY,
+		  &drover__move_order_reply__descriptor, &reply, err);
+	if (r < 0)
+		return r;
+	*ret_id = reply->migration_id;
+	drover__move_order_reply__free_unpacked(reply, NULL);
+	return 0;
+}
+
+int drover_elsewhere_allot(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			   const Drover__Allot *allot, struct drover_err *err)
+{
+	Drover__AllotReply *reply = NULL;
+	int r = query(conf, peer, DROVER_FRAME_ALLOT, &allot->base, DROVER_FRAME_ALLOT_REPLY,
+		      &drover__allot_reply__descriptor, &reply, err);
+
+	if (r == 0)
+		drover__allot_reply__free_unpacked(reply, NULL);
+	return r;
+}
+
+int drover_elsewhere_forward(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			     Drover__ControlRequest *request, Drover__ControlReply **ret_reply,
+			     struct drover_err *err)
+{
+	Drover__Forward ask = DROVER__FORWARD__INIT;
+	Drover__ForwardReply *reply = NULL;
+	int r;
+
+	ask.request = request;
+	r = query_for(FORWARD_MS, conf, peer, DROVER_FRAME_FORWARD, &ask.base,
+		      DROVER_FRAME_FORWARD_REPLY, &drover__forward_reply__descriptor, &reply, err);
+	if (r < 0)
+		return r;
+	*ret_reply = reply->reply;
+	reply->reply = NULL;
+	drover__forward_reply__free_unpacked(reply, NULL);
+	return *ret_reply ? 0 : drover_err_set(err, EPROTO, "%s gives no answer", peer->name);
 }

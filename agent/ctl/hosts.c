@@ -8,11 +8,15 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "core/clock.h"
 #include "core/config.h"
 #include "ctl/agent.h"
 #include "ctl/reply.h"
 #include "ctl/telemetry.h"
 #include "stat/host.h"
+
+#define RECENT_US  (UINT64_C(300) * 1000000)
+#define RECENT_MAX 50
 
 Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms)
 {
@@ -36,9 +40,74 @@ Drover__HostInfo *drover_hosts_self(struct drover_agent *agent, uint32_t vms)
 	host->agent = strdup(DROVER_VERSION);
 	host->vms = vms;
 	host->load1 = stat.load1;
+	host->cpu_mhz = stat.cpu_mhz;
 	host->load = drover_telemetry_host(agent->telemetry);
 	return host;
 }
+
+/* --- for other hosts --- */
+
+static void add_flags(Drover__HostInfo *host)
+{
+	struct drover_cpu_flags flags;
+
+	if (drover_cpu_flags_read(&flags, NULL) < 0)
+		return;
+	host->cpu_flags = calloc(flags.count + 1, sizeof(*host->cpu_flags));
+	for (uint32_t i = 0; host->cpu_flags && i < flags.count; i++) {
+		host->cpu_flags[i] = strdup(flags.flag[i]);
+		if (!host->cpu_flags[i])
+			break;
+		host->n_cpu_flags++;
+	}
+	drover_cpu_flags_free(&flags);
+}
+
+static bool is_of_interest(const struct drover_migration_info *info)
+{
+	return !info->incoming && info->start_time_us + info->total_us + RECENT_US >=
+					  drover_clock_realtime();
+}
+
+/* Those from here of the last minutes, without their rounds. */
+static void add_migrations(struct drover_agent *agent, Drover__HostReply *reply)
+{
+	reply->migrations = calloc(RECENT_MAX, sizeof(*reply->migrations));
+	for (uint32_t i = 0; reply->migrations && i < agent->migration_count; i++) {
+		struct drover_migration_info info;
+		Drover__MigrationInfo *m;
+
+		drover_migration_info(agent->migrations[i], &info);
+		if (!is_of_interest(&info))
+			continue;
+		info.round_count = 0;
+		info.disk_count = 0;
+		m = drover_reply_migration(&info);
+		if (m)
+			reply->migrations[reply->n_migrations++] = m;
+		if (reply->n_migrations == RECENT_MAX)
+			return;
+	}
+}
+
+Drover__HostReply *drover_hosts_reply(struct drover_agent *agent, bool schedule)
+{
+	Drover__HostReply *reply = malloc(sizeof(*reply));
+
+	if (!reply)
+		return NULL;
+	drover__host_reply__init(reply);
+	reply->host = drover_hosts_self(agent, drover_entry_count(agent));
+	reply->time_us = drover_clock_realtime();
+	if (!schedule || !reply->host)
+		return reply;
+	add_flags(reply->host);
+	drover_vms_running(agent, &reply->vms, &reply->n_vms);
+	add_migrations(agent, reply);
+	return reply;
+}
+
+/* --- for operators --- */
 
 struct survey {
 	struct drover_agent *agent;

@@ -12,7 +12,11 @@
 #include "base/thread.h"
 #include "core/clock.h"
 #include "ctl/agent.h"
+#include "ctl/allot.h"
+#include "ctl/forward.h"
 #include "ctl/pools.h"
+#include "ctl/reply.h"
+#include "ctl/shared.h"
 #include "migrate/target.h"
 #include "net/listener.h"
 
@@ -42,7 +46,8 @@ struct question {
 	struct drover_agent *agent;
 	const char *vm;
 	Drover__VmInfo *vm_info;
-	Drover__HostInfo *host_info;
+	bool schedule;
+	Drover__HostReply *host_reply;
 };
 
 static void do_vm_info(void *data)
@@ -72,24 +77,109 @@ static int answer_vm(struct drover_agent *agent, struct drover_peer *peer, const
 	return r;
 }
 
-static void do_host_info(void *data)
+static void do_host_reply(void *data)
 {
 	struct question *q = data;
 
-	q->host_info = drover_hosts_self(q->agent, drover_entry_count(q->agent));
+	q->host_reply = drover_hosts_reply(q->agent, q->schedule);
 }
 
-static int answer_host(struct drover_agent *agent, struct drover_peer *peer, struct drover_err *err)
+static int answer_host(struct drover_agent *agent, struct drover_peer *peer, bool schedule,
+		       struct drover_err *err)
 {
-	struct question q = { .agent = agent };
-	Drover__HostReply reply = DROVER__HOST_REPLY__INIT;
+	struct question q = { .agent = agent, .schedule = schedule };
 	int r;
 
-	drover_call_wait(agent->calls, do_host_info, &q);
-	reply.host = q.host_info;
-	r = drover_peer_send(peer, DROVER_FRAME_HOST_REPLY, &reply.base, 0, err);
-	if (q.host_info)
-		drover__host_info__free_unpacked(q.host_info, NULL);
+	drover_call_wait(agent->calls, do_host_reply, &q);
+	if (!q.host_reply)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	r = drover_peer_send(peer, DROVER_FRAME_HOST_REPLY, &q.host_reply->base, 0, err);
+	drover__host_reply__free_unpacked(q.host_reply, NULL);
+	return r;
+}
+
+/* --- what the leader orders --- */
+
+struct order {
+	struct drover_agent *agent;
+	const char *leader;
+	const Drover__MoveOrder *move;
+	const Drover__Allot *allot;
+	uint64_t migration_id;
+	int result;
+	struct drover_err *err;
+};
+
+/* Two may think that they lead while the cluster falls apart: this host knows one, or none. */
+static int check_leader(const struct order *o)
+{
+	if (drover_shared_active(o->agent) && !o->agent->alone &&
+	    !strcmp(drover_shared_leader(o->agent), o->leader))
+		return 0;
+	return drover_err_set(o->err, EPERM, "%s does not lead the cluster as %s sees it", o->leader,
+			      o->agent->conf.host);
+}
+
+static void do_move(void *data)
+{
+	struct order *o = data;
+	Drover__Migrate q = DROVER__MIGRATE__INIT;
+
+	q.vm = o->move->vm;
+	q.host = o->move->host;
+	o->result = check_leader(o);
+	if (o->result == 0)
+		o->result = drover_moves_begin(o->agent, &q, &o->migration_id, o->err);
+}
+
+static int obey_move(struct drover_agent *agent, struct drover_peer *peer,
+		     const Drover__MoveOrder *move, struct drover_err *err)
+{
+	struct order o = { .agent = agent, .leader = peer->host, .move = move, .err = err };
+	Drover__MoveOrderReply reply = DROVER__MOVE_ORDER_REPLY__INIT;
+
+	drover_call_wait(agent->calls, do_move, &o);
+	reply.migration_id = o.migration_id;
+	return o.result < 0 ? o.result
+			    : drover_peer_send(peer, DROVER_FRAME_MOVE_ORDER_REPLY, &reply.base, 0,
+					       err);
+}
+
+static void do_allot(void *data)
+{
+	struct order *o = data;
+
+	o->result = check_leader(o);
+	if (o->result == 0)
+		drover_allot_apply(o->agent, o->allot);
+}
+
+static int obey_allot(struct drover_agent *agent, struct drover_peer *peer,
+		      const Drover__Allot *allot, struct drover_err *err)
+{
+	struct order o = { .agent = agent, .leader = peer->host, .allot = allot, .err = err };
+	Drover__AllotReply reply = DROVER__ALLOT_REPLY__INIT;
+
+	drover_call_wait(agent->calls, do_allot, &o);
+	return o.result < 0 ? o.result
+			    : drover_peer_send(peer, DROVER_FRAME_ALLOT_REPLY, &reply.base, 0, err);
+}
+
+/* --- requests of operators on other hosts --- */
+
+static int answer_forward(struct drover_agent *agent, struct drover_peer *peer,
+			  const Drover__Forward *ask, struct drover_err *err)
+{
+	Drover__ForwardReply answer = DROVER__FORWARD_REPLY__INIT;
+	int r;
+
+	if (!ask->request)
+		return drover_err_set(err, EPROTO, "there is no request to answer");
+	r = drover_forward_serve(agent, ask->request, &answer.reply, err);
+	if (r < 0)
+		return r;
+	r = drover_peer_send(peer, DROVER_FRAME_FORWARD_REPLY, &answer.base, 0, err);
+	drover_reply_free(answer.reply);
 	return r;
 }
 
@@ -132,42 +222,62 @@ static void listed(void *data, struct drover_migration *m)
 
 /* --- roles --- */
 
+static const struct {
+	enum drover_frame_type type;
+	const ProtobufCMessageDescriptor *descriptor;
+} openings[] = {
+	{ DROVER_FRAME_PREPARE, &drover__prepare__descriptor },
+	{ DROVER_FRAME_RESUME, &drover__resume__descriptor },
+	{ DROVER_FRAME_OUTCOME, &drover__outcome__descriptor },
+	{ DROVER_FRAME_VM_QUERY, &drover__vm_query__descriptor },
+	{ DROVER_FRAME_POOL_QUERY, &drover__pool_query__descriptor },
+	{ DROVER_FRAME_HOST_QUERY, &drover__host_query__descriptor },
+	{ DROVER_FRAME_MOVE_ORDER, &drover__move_order__descriptor },
+	{ DROVER_FRAME_ALLOT, &drover__allot__descriptor },
+	{ DROVER_FRAME_FORWARD, &drover__forward__descriptor },
+};
+
+static int answer_message(struct drover_agent *agent, struct drover_peer *peer,
+			  enum drover_frame_type type, void *message, struct drover_err *err)
+{
+	switch (type) {
+	case DROVER_FRAME_PREPARE:
+		drover_target_serve(&agent->env, peer, message, listed);
+		return 0;
+	case DROVER_FRAME_RESUME:
+		return drover_target_resume(peer, message, err);
+	case DROVER_FRAME_OUTCOME:
+		return answer_outcome(agent, peer, ((Drover__Outcome *)message)->migration_id, err);
+	case DROVER_FRAME_VM_QUERY:
+		return answer_vm(agent, peer, ((Drover__VmQuery *)message)->name, err);
+	case DROVER_FRAME_POOL_QUERY:
+		return drover_pools_answer(agent, peer, ((Drover__PoolQuery *)message)->id, err);
+	case DROVER_FRAME_MOVE_ORDER:
+		return obey_move(agent, peer, message, err);
+	case DROVER_FRAME_ALLOT:
+		return obey_allot(agent, peer, message, err);
+	case DROVER_FRAME_FORWARD:
+		return answer_forward(agent, peer, message, err);
+	default:
+		return answer_host(agent, peer, ((Drover__HostQuery *)message)->schedule, err);
+	}
+}
+
 static int answer(struct drover_agent *agent, struct drover_peer *peer, enum drover_frame_type type,
 		  const uint8_t *body, size_t len, struct drover_err *err)
 {
-	const ProtobufCMessageDescriptor *descriptor;
+	size_t i = 0, n = sizeof(openings) / sizeof(*openings);
 	void *message;
-	int r = 0;
+	int r;
 
-	if (type == DROVER_FRAME_PREPARE)
-		descriptor = &drover__prepare__descriptor;
-	else if (type == DROVER_FRAME_RESUME)
-		descriptor = &drover__resume__descriptor;
-	else if (type == DROVER_FRAME_OUTCOME)
-		descriptor = &drover__outcome__descriptor;
-	else if (type == DROVER_FRAME_VM_QUERY)
-		descriptor = &drover__vm_query__descriptor;
-	else if (type == DROVER_FRAME_POOL_QUERY)
-		descriptor = &drover__pool_query__descriptor;
-	else if (type == DROVER_FRAME_HOST_QUERY)
-		descriptor = &drover__host_query__descriptor;
-	else
+	while (i < n && openings[i].type != type)
+		i++;
+	if (i == n)
 		return drover_err_set(err, EPROTO, "frame type %d cannot open a conversation", type);
-	message = drover_peer_unpack(descriptor, body, len, err);
+	message = drover_peer_unpack(openings[i].descriptor, body, len, err);
 	if (!message)
 		return -EPROTO;
-	if (type == DROVER_FRAME_PREPARE)
-		drover_target_serve(&agent->env, peer, message, listed);
-	else if (type == DROVER_FRAME_RESUME)
-		r = drover_target_resume(peer, message, err);
-	else if (type == DROVER_FRAME_OUTCOME)
-		r = answer_outcome(agent, peer, ((Drover__Outcome *)message)->migration_id, err);
-	else if (type == DROVER_FRAME_VM_QUERY)
-		r = answer_vm(agent, peer, ((Drover__VmQuery *)message)->name, err);
-	else if (type == DROVER_FRAME_POOL_QUERY)
-		r = drover_pools_answer(agent, peer, ((Drover__PoolQuery *)message)->id, err);
-	else
-		r = answer_host(agent, peer, err);
+	r = answer_message(agent, peer, type, message, err);
 	protobuf_c_message_free_unpacked(message, NULL);
 	return r;
 }

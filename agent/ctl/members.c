@@ -12,6 +12,7 @@
 #include "cluster/cluster.h"
 #include "cluster/conf.h"
 #include "ctl/agent.h"
+#include "ctl/drs.h"
 #include "ctl/reply.h"
 
 #define CONF_MAX (1 << 20)
@@ -41,6 +42,7 @@ static void on_phase(void *data)
 
 	if (agent->alone)
 		return;
+	drover_drs_phase(agent);
 	if (r->phase == DROVER_REPLICA_ACTIVE)
 		log_info("the cluster has quorum: %zu agents, %s leads", r->store.member_count,
 			 leader_of(r));

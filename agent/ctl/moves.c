@@ -59,10 +59,9 @@ static int take_pool(const Drover__Migrate *q, struct drover_migration_options *
 	return 0;
 }
 
-void drover_moves_migrate(struct drover_agent *agent, uint64_t id,
-			  const Drover__ControlRequest *request)
+int drover_moves_begin(struct drover_agent *agent, const Drover__Migrate *q, uint64_t *ret_id,
+		       struct drover_err *err)
 {
-	const Drover__Migrate *q = request->migrate;
 	struct drover_entry *e = drover_entry_find(agent, q->vm);
 	const struct drover_peer_conf *to = drover_config_find_peer(&agent->conf, q->host);
 	struct drover_migration_options options = {
@@ -75,21 +74,31 @@ void drover_moves_migrate(struct drover_agent *agent, uint64_t id,
 		.delete_old = q->delete_old,
 	};
 	struct drover_migration *m = NULL;
-	struct drover_err err = { 0 };
-	int r = check(agent, q, e, to, &err);
+	int r = check(agent, q, e, to, err);
 
 	if (r == 0)
-		r = take_pool(q, &options, &err);
+		r = take_pool(q, &options, err);
 	if (r == 0)
-		r = drover_source_start(&agent->env, e->vm, to, &options, &m, &err);
-	if (r < 0) {
-		drover_verbs_refuse(agent, id, &err);
-		return;
-	}
+		r = drover_source_start(&agent->env, e->vm, to, &options, &m, err);
+	if (r < 0)
+		return r;
+	*ret_id = m->info.id;
 	drover_entry_lend(e, m->info.id);
 	drover_registry_add(agent, m);
-	reply_migration(agent, id, m);
 	drover_migration_put(m);
+	return 0;
+}
+
+void drover_moves_migrate(struct drover_agent *agent, uint64_t id,
+			  const Drover__ControlRequest *request)
+{
+	struct drover_err err = { 0 };
+	uint64_t number;
+
+	if (drover_moves_begin(agent, request->migrate, &number, &err) < 0)
+		drover_verbs_refuse(agent, id, &err);
+	else
+		reply_migration(agent, id, drover_registry_find(agent, number));
 }
 
 void drover_moves_list(struct drover_agent *agent, uint64_t id,

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "ctl/agent.h"
+#include "ctl/drs.h"
+#include "ctl/forward.h"
 #include "ctl/reply.h"
 
 static const struct {
@@ -34,6 +36,17 @@ static const struct {
 	{ DROVER__CONTROL_REQUEST__VERB_CLUSTER_STATUS, drover_members_status },
 	{ DROVER__CONTROL_REQUEST__VERB_CLUSTER_CONF, drover_members_conf },
 	{ DROVER__CONTROL_REQUEST__VERB_CLUSTER_RELOAD, drover_members_reload },
+	{ DROVER__CONTROL_REQUEST__VERB_DRS_SHOW, drover_drs_show },
+	{ DROVER__CONTROL_REQUEST__VERB_DRS_APPLY, drover_drs_apply },
+	{ DROVER__CONTROL_REQUEST__VERB_DRS_SET, drover_wishes_drs },
+	{ DROVER__CONTROL_REQUEST__VERB_RULE_SET, drover_wishes_rule_set },
+	{ DROVER__CONTROL_REQUEST__VERB_RULE_LIST, drover_wishes_rule_list },
+	{ DROVER__CONTROL_REQUEST__VERB_RULE_REMOVE, drover_wishes_rule_remove },
+	{ DROVER__CONTROL_REQUEST__VERB_SHARE_SET, drover_wishes_share_set },
+	{ DROVER__CONTROL_REQUEST__VERB_SHARE_LIST, drover_wishes_share_list },
+	{ DROVER__CONTROL_REQUEST__VERB_SHARE_REMOVE, drover_wishes_share_remove },
+	{ DROVER__CONTROL_REQUEST__VERB_HOST_MAINTENANCE, drover_wishes_maintenance },
+	{ DROVER__CONTROL_REQUEST__VERB_VM_PLACE, drover_drs_where },
 };
 
 void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request)
@@ -55,6 +68,10 @@ void drover_verbs_reply(struct drover_agent *agent, uint64_t id, Drover__Control
 {
 	if (!reply)
 		return;
+	if (drover_forward_is(id)) {
+		drover_forward_answer(id, reply);
+		return;
+	}
 	drover_mailbox_reply(agent->mailbox, id, reply);
 	drover_reply_free(reply);
 }

@@ -38,9 +38,17 @@ struct start {
 	uint64_t request;
 	char name[DROVER_NAME_LEN];
 	bool force;
+	char *definition;
 	struct drover_vm *vm;
 	struct drover_err err;
 };
+
+static void start_free(struct start *s)
+{
+	if (s)
+		free(s->definition);
+	free(s);
+}
 
 static void do_started(void *data)
 {
@@ -55,7 +63,23 @@ static void do_started(void *data)
 		drover_entry_drop(e);
 		drover_verbs_refuse(s->agent, s->request, &s->err);
 	}
-	free(s);
+	start_free(s);
+}
+
+/* A host that has no definition of its own takes that of the host where it was asked for. */
+static int read_definition(struct start *s, struct drover_vm_def *def, char **ret_text)
+{
+	int r = drover_vmdef_read(s->agent->conf.vm_dir, s->name, def, ret_text, &s->err);
+
+	if (r != -ENOENT || !s->definition)
+		return r;
+	s->err = (struct drover_err){ 0 };
+	r = drover_vmdef_parse(s->definition, s->name, def, &s->err);
+	if (r < 0)
+		return r;
+	snprintf(def->name, sizeof(def->name), "%s", s->name);
+	*ret_text = strdup(s->definition);
+	return *ret_text ? 0 : drover_err_set(&s->err, ENOMEM, "out of memory");
 }
 
 static int launch(struct start *s)
@@ -64,7 +88,7 @@ static int launch(struct start *s)
 	char where[DROVER_NAME_LEN];
 	auto_free char *text = NULL;
 	struct drover_vm_def def;
-	int r = drover_vmdef_read(conf->vm_dir, s->name, &def, &text, &s->err);
+	int r = read_definition(s, &def, &text);
 
 	if (r == 0)
 		r = drover_record_where(conf, s->name, where, &s->err);
@@ -98,6 +122,14 @@ void drover_vms_start(struct drover_agent *agent, uint64_t id, const Drover__Con
 	struct drover_entry *e = NULL;
 	int r = 0;
 
+	if (*request->vm_start->on) {
+		free(s);
+		drover_start_on(agent, id, request);
+		return;
+	}
+	if (s && request->vm_start->definition.len)
+		s->definition = strndup((const char *)request->vm_start->definition.data,
+					request->vm_start->definition.len);
 	if (!s)
 		r = drover_err_set(&err, ENOMEM, "out of memory");
 	else if (!drover_name_valid(request->vm_start->name))
@@ -115,7 +147,7 @@ void drover_vms_start(struct drover_agent *agent, uint64_t id, const Drover__Con
 	if (r < 0) {
 		if (e)
 			drover_entry_drop(e);
-		free(s);
+		start_free(s);
 		drover_verbs_refuse(agent, id, &err);
 	}
 }
@@ -258,6 +290,22 @@ static Drover__VmInfo *info_of_definition(struct drover_agent *agent, const char
 	snprintf(file, sizeof(file), "%s.conf", name);
 	vm->definition = print("%s/%s", agent->conf.vm_dir, file);
 	return vm;
+}
+
+void drover_vms_running(struct drover_agent *agent, Drover__VmInfo ***list, size_t *count)
+{
+	size_t n = drover_entry_count(agent);
+
+	*count = 0;
+	*list = calloc(n + 1, sizeof(**list));
+	if (!*list)
+		return;
+	for (struct drover_entry *e = agent->entries; e; e = e->next) {
+		Drover__VmInfo *info = info_of_entry(agent, e);
+
+		if (info)
+			(*list)[(*count)++] = info;
+	}
 }
 
 static bool is_defined(struct drover_agent *agent, const char *name)

@@ -36,6 +36,19 @@ static char *value_of(char *text, const char *key)
 	return NULL;
 }
 
+/* "cpu MHz" is what the processor runs at just now; the scheduler wants what it can. */
+static double mhz_of(char *cpuinfo)
+{
+	auto_free char *text = NULL;
+	char *now;
+
+	if (drover_io_read_file("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 64, &text,
+				NULL, NULL) == 0)
+		return strtod(text, NULL) / 1000;
+	now = value_of(cpuinfo, "cpu MHz");
+	return now ? strtod(now, NULL) : 0;
+}
+
 int drover_host_stat_read(struct drover_host_stat *ret_stat, struct drover_err *err)
 {
 	auto_free char *cpu = NULL, *load = NULL;
@@ -55,6 +68,8 @@ int drover_host_stat_read(struct drover_host_stat *ret_stat, struct drover_err *
 		return r;
 	s.cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	s.load1 = strtod(load, NULL);
+	/* value_of() cuts its line off, and what comes before that stays: the later line first. */
+	s.cpu_mhz = mhz_of(cpu);
 	model = value_of(cpu, "model name");
 	snprintf(s.cpu_model, sizeof(s.cpu_model), "%s", model ? model : "unknown");
 	if (uname(&u) == 0)

@@ -13,12 +13,14 @@
  * struct drover_host_stat - this host now
  * @cpu_model: "model name" of /proc/cpuinfo
  * @memory_mib, @memory_free_mib: MemTotal and MemAvailable
+ * @cpu_mhz: of one processor, the most it is made for where cpufreq tells; 0 if nobody does
  */
 struct drover_host_stat {
 	uint32_t cpus;
 	uint64_t memory_mib;
 	uint64_t memory_free_mib;
 	double load1;
+	double cpu_mhz;
 	char cpu_model[128];
 	char kernel[72];
 };

@@ -116,3 +116,71 @@ void drover_cgroup_remove(const char *vm)
 	for (int i = 0; i < 20 && rmdir(path) < 0 && errno == EBUSY; i++)
 		nanosleep(&nap, NULL);
 }
+
+/* --- limits --- */
+
+static int put(const char *directory, const char *file, const char *text, struct drover_err *err)
+{
+	char path[DROVER_PATH_MAX];
+	auto_close int fd = -1;
+	int r = drover_io_path(path, err, "%s/%s", directory, file);
+
+	if (r < 0)
+		return r;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return drover_err_set(err, errno, "%s cannot be written: %s", path, strerror(errno));
+	if (write(fd, text, strlen(text)) < 0)
+		return drover_err_set(err, errno, "%s does not take \"%s\": %s", path, text,
+				      strerror(errno));
+	return 0;
+}
+
+/* The controllers have to be handed down from above. */
+static int enable(const char *base, struct drover_err *err)
+{
+	static bool done;
+	int r = 0;
+
+	if (done)
+		return 0;
+	if (!strcmp(base, MOUNT "/drover"))
+		r = put(MOUNT, "cgroup.subtree_control", "+cpu +memory", err);
+	if (r == 0)
+		r = put(base, "cgroup.subtree_control", "+cpu +memory", err);
+	done = r == 0;
+	return r;
+}
+
+static int put_or_max(const char *directory, const char *file, uint64_t value, const char *behind,
+		      struct drover_err *err)
+{
+	char text[64];
+
+	if (value)
+		snprintf(text, sizeof(text), "%llu%s", (unsigned long long)value, behind);
+	else
+		snprintf(text, sizeof(text), "max%s", behind);
+	return put(directory, file, text, err);
+}
+
+int drover_cgroup_limit(const char *vm, const struct drover_cgroup_limits *limits,
+			struct drover_err *err)
+{
+	char base[DROVER_PATH_MAX], path[DROVER_PATH_MAX], text[64];
+	int r = base_path(base, err);
+
+	if (r == 0)
+		r = drover_io_path(path, err, "%s/vm-%s", base, vm);
+	if (r == 0)
+		r = enable(base, err);
+	snprintf(text, sizeof(text), "%u", limits->cpu_weight);
+	if (r == 0)
+		r = put(path, "cpu.weight", text, err);
+	if (r == 0)
+		r = put_or_max(path, "cpu.max", limits->cpu_max_us, " 100000", err);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)limits->memory_low);
+	if (r == 0)
+		r = put(path, "memory.low", text, err);
+	return r < 0 ? r : put_or_max(path, "memory.high", limits->memory_high, "", err);
+}

@@ -4,6 +4,7 @@
 #define DROVER_VM_CGROUP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -21,5 +22,23 @@ void drover_cgroup_kill(const char *vm);
 
 /** drover_cgroup_remove() - remove it once its process has ended */
 void drover_cgroup_remove(const char *vm);
+
+/**
+ * struct drover_cgroup_limits - what a VM may use, in the terms of cgroup2
+ * @cpu_weight: 1 to 10000, 100 is what all have by default
+ * @cpu_max_us: of each 100 ms, 0: no limit
+ * @memory_low: bytes that are kept for it as long as others have more than theirs
+ * @memory_high: bytes above which it is slowed down, 0: no limit
+ */
+struct drover_cgroup_limits {
+	uint32_t cpu_weight;
+	uint64_t cpu_max_us;
+	uint64_t memory_low;
+	uint64_t memory_high;
+};
+
+/** drover_cgroup_limit() - errors: -ENOENT (no cgroup2, no such VM), -EOPNOTSUPP (no controller) */
+int drover_cgroup_limit(const char *vm, const struct drover_cgroup_limits *limits,
+			struct drover_err *err);
 
 #endif

@@ -54,7 +54,7 @@ ends 2 'unknown option --frobnicate' --frobnicate vm list
 ends 2 'takes start, stop, list or show' vm
 ends 2 'takes start, stop, list or show, not "move"' vm move
 ends 2 'takes list, show, cancel or resolve' migration
-ends 2 'takes list or show' host
+ends 2 'takes list, show or maintenance' host
 ends 2 'takes list' session
 ends 2 'something is missing; usage: drover vm start NAME' vm start
 ends 2 '"b" is a word too many' vm start a b
@@ -97,6 +97,16 @@ ends 2 '--parallel takes a number from 1 to 16, not "17"' pool evacuate old --pa
 ends 2 '--bandwidth takes a number from 1 to 1000000, not "0"' pool evacuate old --bandwidth 0
 ends 2 '"old" is a word too many' pool balance old
 ends 2 '"b" is a word too many' pool report a b
+ends 2 'on or off, not "maybe"' host maintenance host1 maybe
+ends 2 'the mode is manual, partial or full, not "wild"' drs mode wild
+ends 2 'the threshold is 1 to 5, not "6"' drs threshold 6
+ends 2 'either numbers or --all' drs apply
+ends 2 'either numbers or --all' drs apply 1 --all
+ends 2 '"one" is no number of a recommendation' drs apply one
+ends 2 'nothing is to be set' drs set
+ends 2 'a rule is together, apart, on or not-on, not "near"' rule add pair near web1 web2
+ends 2 'the mode of a VM is' respool vm web1 --mode wild
+ends 2 'unknown option --mode' respool set gold --mode full
 ends 2 '"x" is a word too many' events x
 ends 2 '"x" is a word too many' session list x
 ends 2 '"x" is a word too many' version x
@@ -106,7 +116,7 @@ ends 2 'there is no command "frobnicate"' help frobnicate
 helps 'usage: drover .*migrate .*move a running VM' help
 helps 'usage: drover ' --help
 helps 'usage: drover ' -h
-for command in vm migrate migration storage pool host cluster events session version help; do
+for command in vm migrate migration storage pool host cluster drs rule respool events session version help; do
 	helps "drover $command" help "$command"
 done
 helps 'drover vm stop NAME' vm --help

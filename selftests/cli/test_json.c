@@ -31,7 +31,7 @@ static void test_json_names_and_types(void **state)
 		    "{\"name\":\"host1\",\"address\":\"\",\"self\":true,\"reachable\":false,"
 		    "\"error\":\"\",\"cpus\":0,\"memory_mib\":0,\"memory_free_mib\":0,"
 		    "\"cpu_model\":\"\",\"kernel\":\"\",\"qemu\":\"\",\"agent\":\"\",\"vms\":0,"
-		    "\"load1\":2.0,\"load\":null}");
+		    "\"load1\":2.0,\"load\":null,\"cpu_mhz\":0.0,\"cpu_flags\":[]}");
 	expect_json(output_json(&r.base),
 		    "{\"number\":2,\"duration_us\":40000,\"dirty_pages\":400,\"log_pages\":280,"
 		    "\"vmm_pages\":120,\"kept_pages\":2,\"sent_pages\":320,\"zero_pages\":80,"

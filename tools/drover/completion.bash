@@ -15,7 +15,14 @@ _drover_options()
 {
 	local common='--json --help'
 	case "$1 $2" in
-	'vm start') echo "--force $common" ;;
+	'vm start') echo "--on --force $common" ;;
+	'host maintenance') echo "--detach $common" ;;
+	'drs apply') echo "--all $common" ;;
+	'drs set') echo "--failover-hosts --settle $common" ;;
+	'rule add') echo "--host --should $common" ;;
+	'respool set' | 'respool vm')
+		echo "--in --mode --cpu-shares --cpu-reservation --cpu-limit --memory-shares --memory-reservation --memory-limit $common"
+		;;
 	'vm stop') echo "--force --timeout $common" ;;
 	migrate*) echo "--to --with-storage --delete-old --verify --downtime-limit --bandwidth --streams --detach $common" ;;
 	'migration resolve') echo "--source --target $common" ;;
@@ -34,7 +41,11 @@ _drover_operand()
 {
 	case "$1 $2" in
 	'vm start' | 'vm stop' | 'vm show') _drover_names vm name ;;
-	'host show') _drover_names host name ;;
+	'host show' | 'host maintenance') _drover_names host name ;;
+	'drs mode') echo 'manual partial full' ;;
+	'drs explain' | 'respool vm' | 'respool release') _drover_names vm name ;;
+	'rule remove') _drover_names rule name ;;
+	'respool remove') _drover_names respool name ;;
 	'storage migrate' | 'storage list') _drover_names vm name ;;
 	'storage show' | 'storage cancel') _drover_names storage id ;;
 	'pool show' | 'pool evacuate' | 'pool report' | 'pool stop') _drover_names pool name ;;
@@ -50,13 +61,16 @@ _drover_second()
 	case $1 in
 	vm) echo 'start stop list show' ;;
 	migration) echo 'list show cancel resolve' ;;
-	host) echo 'list show' ;;
+	host) echo 'list show maintenance' ;;
+	drs) echo 'status recommendations apply mode threshold set explain history' ;;
+	rule) echo 'add list remove' ;;
+	respool) echo 'set vm list remove release' ;;
 	cluster) echo 'init join update leave status' ;;
 	pool) echo 'list show evacuate balance report stop' ;;
 	storage) echo 'migrate list show cancel' ;;
 	session) echo 'list' ;;
 	migrate) _drover_names vm name ;;
-	help) echo 'vm migrate migration storage pool host cluster events session version help' ;;
+	help) echo 'vm migrate migration storage pool host cluster drs rule respool events session version help' ;;
 	esac
 }
 
@@ -74,6 +88,8 @@ _drover()
 		esac
 		;;
 	--format) offer='raw qcow2' ;;
+	--on) offer="auto $(_drover_names host name)" ;;
+	--host) offer=$(_drover_names host name) ;;
 	--timeout | --downtime-limit | --bandwidth | --streams | --parallel)
 		COMPREPLY=()
 		return
@@ -93,7 +109,7 @@ _drover()
 		-*) offer=$(_drover_options "${words[0]-}" "${words[1]-}") ;;
 		*)
 			case ${#words[@]} in
-			0) offer='vm migrate migration storage pool host cluster events session version help' ;;
+			0) offer='vm migrate migration storage pool host cluster drs rule respool events session version help' ;;
 			1) offer=$(_drover_second "${words[0]}") ;;
 			2) offer=$(_drover_operand "${words[@]}") ;;
 			esac

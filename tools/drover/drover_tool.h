@@ -91,6 +91,6 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret);
 int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply);
 
 tool_command cluster_command, vm_command, migrate_command, migration_command, host_command, events_command,
-	session_command, pool_command, storage_command;
+	session_command, pool_command, storage_command, drs_command, rule_command, respool_command;
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* drover host */
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "drover_tool.h"
 #include "output.h"
@@ -47,11 +49,122 @@ static int show(int argc, char **argv)
 	return r ? r : ask_and_print(&request, false);
 }
 
+/* --- maintenance --- */
+
+static int ask_maintenance(const char *host, bool on)
+{
+	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
+	Drover__HostMaintenance verb = DROVER__HOST_MAINTENANCE__INIT;
+	Drover__ControlReply *reply;
+	int r;
+
+	verb.host = (char *)host;
+	verb.on = on;
+	request.verb_case = DROVER__CONTROL_REQUEST__VERB_HOST_MAINTENANCE;
+	request.host_maintenance = &verb;
+	r = tool_ask(&request, &reply);
+	if (r == 0)
+		drover__control_reply__free_unpacked(reply, NULL);
+	return r;
+}
+
+/* Why a VM stays, by the last pass. */
+static void tell_obstacles(const Drover__DrsInfo *d, const char *host)
+{
+	for (size_t i = 0; i < d->n_moves; i++)
+		if (!strcmp(d->moves[i]->from, host) && !*d->moves[i]->to)
+			fprintf(stderr, "%s: %s\n", d->moves[i]->vm, d->moves[i]->reason);
+}
+
+/* How many VMs are left there, by a pass after @since_us; -1: no such pass yet. */
+static int left_on(const Drover__DrsInfo *d, const char *host, uint64_t since_us)
+{
+	for (size_t i = 0; d->pass_time_us > since_us && i < d->n_hosts; i++)
+		if (!strcmp(d->hosts[i]->name, host) &&
+		    d->hosts[i]->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_MAINTENANCE)
+			return d->hosts[i]->vms;
+	return -1;
+}
+
+static int look(const char *host, uint64_t since_us, int *ret_left, bool *ret_stuck)
+{
+	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
+	Drover__DrsShow verb = DROVER__DRS_SHOW__INIT;
+	Drover__ControlReply *reply;
+	bool moving = false;
+	int r;
+
+	request.verb_case = DROVER__CONTROL_REQUEST__VERB_DRS_SHOW;
+	request.drs_show = &verb;
+	r = tool_ask(&request, &reply);
+	if (r)
+		return r;
+	*ret_left = -1;
+	if (reply->drs) {
+		*ret_left = left_on(reply->drs, host, since_us);
+		for (size_t i = 0; i < reply->drs->n_history; i++)
+			moving |= reply->drs->history[i]->state ==
+				  DROVER__DRS_RECORD__STATE__MOVING;
+		for (size_t i = 0; i < reply->drs->n_moves; i++)
+			moving |= *reply->drs->moves[i]->to && !strcmp(reply->drs->moves[i]->from, host);
+		*ret_stuck = *ret_left > 0 && !moving;
+		if (*ret_stuck)
+			tell_obstacles(reply->drs, host);
+	}
+	drover__control_reply__free_unpacked(reply, NULL);
+	return EXIT_DONE;
+}
+
+/* Until the host is empty, or what is on it cannot go anywhere. */
+static int await_empty(const char *host)
+{
+	const struct timespec nap = { .tv_sec = 1 };
+	struct timespec now;
+	uint64_t since;
+	int left = -1, before = -1, r;
+	bool stuck = false;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	since = now.tv_sec * UINT64_C(1000000) + now.tv_nsec / 1000;
+	while ((r = look(host, since, &left, &stuck)) == EXIT_DONE && left != 0 && !stuck) {
+		if (left != before && left > 0 && !tool_json)
+			fprintf(stderr, "%s: %d VM%s left\n", host, left, left == 1 ? "" : "s");
+		before = left;
+		nanosleep(&nap, NULL);
+	}
+	if (r)
+		return r;
+	if (stuck)
+		return tool_fail(EXIT_REFUSED, "host %s takes no VMs any more, but %d cannot leave it",
+				 host, left);
+	if (!tool_json)
+		printf("host %s is empty\n", host);
+	return EXIT_DONE;
+}
+
+static int maintenance(int argc, char **argv)
+{
+	static const char usage[] = "drover host maintenance HOST on|off [--detach]";
+	const char *words[2];
+	bool detach = false, on;
+	const struct tool_option options[] = { { .name = "--detach", .flag = &detach }, { 0 } };
+	int r = tool_parse(argc, argv, options, words, 2, usage);
+
+	if (r)
+		return r;
+	on = !strcmp(words[1], "on");
+	if (!on && strcmp(words[1], "off"))
+		return tool_fail(EXIT_USAGE, "on or off, not \"%s\"; usage: %s", words[1], usage);
+	r = ask_maintenance(words[0], on);
+	return r || !on || detach ? r : await_empty(words[0]);
+}
+
 int host_command(int argc, char **argv)
 {
 	static const struct tool_verb verbs[] = {
 		{ "list", list },
 		{ "show", show },
+		{ "maintenance", maintenance },
 		{ NULL },
 	};
 

@@ -15,7 +15,8 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{ "vm", vm_command, "start, stop, list and show VMs",
-	  "drover vm start NAME [--force]          start a VM from its definition file\n"
+	  "drover vm start NAME [OPTION…]          start a VM from its definition file\n"
+	  "  --on HOST           there; auto: where the cluster has most room for it\n"
 	  "  --force             even if the host that it was moved to cannot be asked\n"
 	  "drover vm stop NAME [--force] [--timeout SECONDS]   ask a VM to power off\n"
 	  "  --force             end it at once\n"
@@ -74,13 +75,43 @@ static const struct {
 	  "Ctrl-C does as stop does; pressed once more it leaves those under way to droverd.\n" },
 	{ "host", host_command, "list and show hosts",
 	  "drover host list                        this host and its peers\n"
-	  "drover host show NAME                   all that is known of one\n" },
+	  "drover host show NAME                   all that is known of one\n"
+	  "drover host maintenance HOST on|off     move its VMs away, and none to it\n"
+	  "  --detach            do not wait until it is empty\n" },
 	{ "cluster", cluster_command, "make, join and leave a cluster",
 	  "drover cluster init                     make one of the hosts in drover.conf, with a new key\n"
 	  "drover cluster join                     enter it with the key, copied here before\n"
 	  "drover cluster update                   drover.conf names other hosts: tell corosync\n"
 	  "drover cluster leave                    this host by itself again\n"
 	  "drover cluster status                   quorum, members, and who leads\n" },
+	{ "drs", drs_command, "balance the load of the cluster",
+	  "drover drs status                       settings, load of hosts, scores of VMs\n"
+	  "drover drs recommendations              moves that would help, and why\n"
+	  "drover drs apply ID… | --all            carry them out, whatever the mode\n"
+	  "drover drs mode manual|partial|full     advice alone; placement at start, too; all by itself\n"
+	  "drover drs threshold N                  1 (only what must be) to 5 (every gain)\n"
+	  "drover drs set [OPTION…]\n"
+	  "  --failover-hosts N  so many hosts may fail, and all VMs still fit\n"
+	  "  --settle SECONDS    a VM stays at least so long after a move, by default 900\n"
+	  "drover drs explain [VM]                 the last pass, with what it rejected\n"
+	  "drover drs history                      moves that were made\n" },
+	{ "rule", rule_command, "say which VMs go together, apart, or where",
+	  "drover rule add NAME together|apart VM VM…          on one host; each on its own\n"
+	  "drover rule add NAME on|not-on VM… --host HOST…     on these hosts; on others\n"
+	  "  --should            broken where there is no other way\n"
+	  "drover rule list                        all of them\n"
+	  "drover rule remove NAME                 forget it\n" },
+	{ "respool", respool_command, "shares, reservations and limits",
+	  "drover respool set POOL [OPTION…]       make a resource pool, or make it another\n"
+	  "drover respool vm VM [OPTION…]          what a VM has of its own\n"
+	  "  --in POOL           inside that pool\n"
+	  "  --cpu-shares N, --memory-shares N     weight against its siblings, by default 1000\n"
+	  "  --cpu-reservation MHZ, --memory-reservation MIB   kept for it\n"
+	  "  --cpu-limit MHZ, --memory-limit MIB   never more\n"
+	  "  --mode MODE         of a VM: cluster, manual, partial, full or fixed\n"
+	  "drover respool list                     pools, and VMs that have something\n"
+	  "drover respool remove POOL              an empty one\n"
+	  "drover respool release VM               as if nothing had been said of it\n" },
 	{ "events", events_command, "follow what happens on this host",
 	  "drover events                           a line for each event, until Ctrl-C\n" },
 	{ "session", session_command, "list the VMs that drover.ko tracks",

@@ -7,17 +7,30 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* Values of an enum RuleKind begin with RULE_KIND_, but for those inside of messages. */
+static size_t prefix_length(const ProtobufCEnumDescriptor *descriptor, const char *value)
+{
+	const char *type = descriptor->short_name, *at = value;
+
+	for (const char *t = type; *t; t++) {
+		if (t > type && isupper((unsigned char)*t) && *at++ != '_')
+			return 0;
+		if (*at++ != toupper((unsigned char)*t))
+			return 0;
+	}
+	return *at == '_' ? at + 1 - value : 0;
+}
 
 const char *output_state(const ProtobufCEnumDescriptor *descriptor, int value, char *buf,
 			 size_t size)
 {
 	const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(descriptor, value);
-	const char *name = v ? v->name : "unknown", *prefix;
+	const char *name = v ? v->name : "unknown";
 	size_t i;
 
-	prefix = strstr(name, "_STATE_");
-	if (prefix)
-		name = prefix + strlen("_STATE_");
+	name += prefix_length(descriptor, name);
 	for (i = 0; name[i] && i + 1 < size; i++)
 		buf[i] = tolower((unsigned char)name[i]);
 	buf[i] = '\0';
@@ -64,6 +77,16 @@ static char *printable(const char *s)
 		if (iscntrl((unsigned char)*p))
 			*p = '?';
 	return copy;
+}
+
+const char *output_when(uint64_t time_us, char *buf, size_t size)
+{
+	time_t seconds = time_us / 1000000;
+	struct tm tm;
+
+	if (!localtime_r(&seconds, &tm) || !strftime(buf, size, "%F %T", &tm))
+		snprintf(buf, size, "?");
+	return buf;
 }
 
 void output_text(FILE *out, const char *s)

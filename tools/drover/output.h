@@ -26,6 +26,9 @@ void output_text(FILE *out, const char *s);
 const char *output_state(const ProtobufCEnumDescriptor *descriptor, int value, char *buf,
 			 size_t size);
 
+/** output_when() - a time of CLOCK_REALTIME in microseconds as local date and time */
+const char *output_when(uint64_t time_us, char *buf, size_t size);
+
 /**
  * struct output_table - columns as wide as their longest cell
  * @columns: at most OUTPUT_COLUMNS

@@ -2,7 +2,6 @@
 /* Events and the module's sessions, for people and for scripts. */
 #include <drover.h>
 #include <inttypes.h>
-#include <time.h>
 
 #include "report.h"
 
@@ -27,13 +26,9 @@ static const char *state_word(uint32_t state)
 
 static void stamp(FILE *out, uint64_t time_us)
 {
-	time_t seconds = time_us / 1000000;
-	char when[32] = "?";
-	struct tm tm;
+	char when[32];
 
-	if (localtime_r(&seconds, &tm))
-		strftime(when, sizeof(when), "%F %T", &tm);
-	fputs(when, out);
+	fputs(output_when(time_us, when, sizeof(when)), out);
 }
 
 void report_event(FILE *out, const Drover__Event *event)

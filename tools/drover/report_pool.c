@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "output.h"
 
@@ -67,8 +66,6 @@ static void line(FILE *out, const char *name, const char *value)
 static void measured(FILE *out, const Drover__PoolInfo *p)
 {
 	char a[40], b[40], text[160], when[64];
-	time_t t = (time_t)(p->measured_time_us / 1000000);
-	struct tm tm;
 
 	if (!p->measured_time_us) {
 		line(out, "measured", "never; drover pool show --measure does it");
@@ -79,9 +76,7 @@ static void measured(FILE *out, const Drover__PoolInfo *p)
 	snprintf(text, sizeof(text), "%s to read, %s to write", rate(p->read_rate_bytes, a),
 		 rate(p->write_rate_bytes, b));
 	line(out, "throughput", text);
-	localtime_r(&t, &tm);
-	strftime(when, sizeof(when), "%F %T", &tm);
-	line(out, "measured", when);
+	line(out, "measured", output_when(p->measured_time_us, when, sizeof(when)));
 }
 
 static void images(FILE *out, const Drover__PoolInfo *p)

@@ -31,11 +31,17 @@ static int start(int argc, char **argv)
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__VmStart verb = DROVER__VM_START__INIT;
 	bool force = false;
-	const struct tool_option options[] = { { .name = "--force", .flag = &force }, { 0 } };
+	const char *on = "";
+	const struct tool_option options[] = {
+		{ .name = "--force", .flag = &force },
+		{ .name = "--on", .text = &on },
+		{ 0 },
+	};
 	int r = tool_parse(argc, argv, options, (const char **)&verb.name, 1,
-			   "drover vm start NAME [--force]");
+			   "drover vm start NAME [--on HOST|auto] [--force]");
 
 	verb.force = force;
+	verb.on = (char *)on;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_VM_START;
 	request.vm_start = &verb;
 	return r ? r : ask_and_print(&request, false);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is remembered of VMs from one look to the next. Pure. */
+#ifndef DROVER_CTL_DRS_KEPT_H
+#define DROVER_CTL_DRS_KEPT_H
+
+#include "policy/predict.h"
+
+/* Of histories. */
+#define DROVER_DRS_STEP_S  300
+#define DROVER_DRS_HISTORY 288
+
+/**
+ * struct drover_drs_kept - what is remembered of a VM from one look to the next, by its name
+ * @history: mean demand in MHz of each step of five minutes, the newest last
+ * @sum, @samples: of the step that runs
+ * @learned: its habit is other than the cluster has it
+ * @blackout_ms: of its last migration, 0: none is known
+ */
+struct drover_drs_kept {
+	struct drover_drs_kept *next;
+	char name[DROVER_NAME_LEN];
+	float history[DROVER_DRS_HISTORY];
+	uint32_t history_count;
+	double sum;
+	uint32_t samples;
+	uint64_t step;
+	struct drover_drs_habit habit;
+	bool learned;
+	double blackout_ms;
+};
+
+/** drover_drs_kept() - what is remembered of a VM, made where there is nothing; NULL: no memory */
+struct drover_drs_kept *drover_drs_kept(struct drover_drs_kept **kept, const char *vm);
+
+/** drover_drs_kept_add() - it wants that much now; a step that is over goes to history and habit */
+void drover_drs_kept_add(struct drover_drs_kept *k, uint64_t now_s, double mhz);
+
+/** drover_drs_kept_free() - forget all */
+void drover_drs_kept_free(struct drover_drs_kept **kept);
+
+#endif

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From what hosts say to what the policies look at. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/drs_world.h"
+
+#define NOW_US	 (1000000 * UINT64_C(1000000))
+#define THEIR_US (5000 * UINT64_C(1000000)) /* a clock that is quite another */
+
+/* A host of 2 processors of 1000 MHz, with one VM that uses 0.5 of one and waits for 0.25. */
+static Drover__HostReply *reply_of(const char *host, const char *vm, uint64_t sampled_ago_us)
+{
+	Drover__HostReply *r = calloc(1, sizeof(*r));
+	Drover__HostInfo *h = calloc(1, sizeof(*h));
+	Drover__HostLoad *l = calloc(1, sizeof(*l));
+	Drover__VmInfo *v = calloc(1, sizeof(*v));
+	Drover__VmLoad *vl = calloc(1, sizeof(*vl));
+
+	assert_true(r && h && l && v && vl);
+	drover__host_reply__init(r);
+	drover__host_info__init(h);
+	drover__host_load__init(l);
+	drover__vm_info__init(v);
+	drover__vm_load__init(vl);
+	h->name = strdup(host);
+	h->cpus = 2;
+	h->cpu_mhz = 1000;
+	h->memory_mib = 4096;
+	h->cpu_flags = calloc(2, sizeof(char *));
+	h->cpu_flags[h->n_cpu_flags++] = strdup("svm");
+	h->cpu_flags[h->n_cpu_flags++] = strdup(host);
+	l->cpu_used = 0.75;
+	l->memory_used_bytes = UINT64_C(1024) << 20;
+	l->sampled_time_us = THEIR_US - sampled_ago_us;
+	h->load = l;
+	v->name = strdup(vm);
+	v->state = DROVER__VM_STATE__VM_STATE_RUNNING;
+	v->vcpus = 1;
+	v->memory_mib = 512;
+	vl->cpu_used = 0.5;
+	vl->cpu_ready = 0.25;
+	vl->resident_bytes = UINT64_C(256) << 20;
+	v->load = vl;
+	r->host = h;
+	r->vms = calloc(1, sizeof(*r->vms));
+	r->vms[r->n_vms++] = v;
+	r->time_us = THEIR_US;
+	return r;
+}
+
+struct scene {
+	Drover__HostReply *a, *b;
+	struct drover_drs_report reports[3];
+	struct drover_drs_facts facts;
+	struct drover_drs_kept *kept;
+	struct drover_drs_world world;
+	struct drover_err err;
+};
+
+static struct scene *scene_new(void)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	s->a = reply_of("a", "web", 3000000);
+	s->b = reply_of("b", "db", 0);
+	s->reports[0] = (struct drover_drs_report){"a", s->a, 2000000, -1, DROVER_DRS_HOST_UP};
+	s->reports[1] = (struct drover_drs_report){"b", s->b, 0, 0.1, DROVER_DRS_HOST_MAINTENANCE};
+	s->reports[2] = (struct drover_drs_report){"c", NULL, 0, -1, DROVER_DRS_HOST_DOWN};
+	s->facts = (struct drover_drs_facts){
+		.reports = s->reports, .report_count = 3, .now_us = NOW_US};
+	return s;
+}
+
+static void scene_make(struct scene *s)
+{
+	drover_drs_world_free(&s->world);
+	assert_int_equal(drover_drs_world_make(&s->facts, &s->kept, &s->world, &s->err), 0);
+}
+
+static void scene_free(struct scene *s)
+{
+	drover_drs_world_free(&s->world);
+	drover_drs_kept_free(&s->kept);
+	drover__host_reply__free_unpacked(s->a, NULL);
+	drover__host_reply__free_unpacked(s->b, NULL);
+	free(s);
+}
+
+static void figures_of_hosts(void **state)
+{
+	struct scene *s = scene_new();
+	const struct drover_drs_host *h;
+
+	scene_make(s);
+	h = s->world.snapshot.hosts;
+	assert_int_equal(s->world.snapshot.host_count, 3);
+	assert_int_equal(h[0].cores, 2);
+	assert_float_equal(h[0].cpu_mhz, 2000, 0.1);
+	/* 0.75 in use, 0.5 of it by the VM. */
+	assert_float_equal(h[0].cpu_other, 250, 0.1);
+	assert_int_equal(h[0].memory_other_mib, 1024 - 256);
+	/* 3 s old when it was said, which is 2 s ago; its clock does not matter. */
+	assert_int_equal(h[0].sampled_s, NOW_US / 1000000 - 5);
+	/* What it was before a VM came or went. */
+	assert_float_equal(h[1].cpu_other, 100, 0.1);
+	assert_int_equal(h[1].state, DROVER_DRS_HOST_MAINTENANCE);
+	assert_int_equal(h[2].state, DROVER_DRS_HOST_DOWN);
+	assert_true(h[0].cpu_flags[0] != h[1].cpu_flags[0]);
+	assert_true(h[0].cpu_flags[0] & h[1].cpu_flags[0]);
+	scene_free(s);
+}
+
+static void figures_of_vms(void **state)
+{
+	struct scene *s = scene_new();
+	const struct drover_drs_vm *v;
+
+	scene_make(s);
+	v = s->world.snapshot.vms;
+	assert_int_equal(s->world.snapshot.vm_count, 2);
+	assert_string_equal(v[0].name, "web");
+	assert_int_equal(v[0].host, 0);
+	/* What it used, and what it waited for. */
+	assert_float_equal(v[0].cpu_demand, 750, 0.1);
+	assert_int_equal(v[0].memory_mib, 512);
+	assert_int_equal(v[0].memory_demand_mib, 256);
+	assert_int_equal(v[0].moving_to, DROVER_DRS_NONE);
+	assert_int_equal(v[0].cpu_need[0], s->world.hosts[0].cpu_flags[0]);
+	scene_free(s);
+}
+
+/* Its history has the mean of each step, once that is over. */
+static void steps_are_remembered(void **state)
+{
+	struct scene *s = scene_new();
+
+	scene_make(s);
+	s->a->vms[0]->load->cpu_used = 0.75;
+	s->facts.now_us += 10 * 1000000;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].history_count, 0);
+	s->facts.now_us += 300 * UINT64_C(1000000);
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].history_count, 1);
+	assert_float_equal(s->world.snapshot.vms[0].history[0], 875, 0.1);
+	scene_free(s);
+}
+
+/* On its way it is seen on both hosts, and counts once. */
+static void a_vm_on_its_way(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__MigrationInfo m = DROVER__MIGRATION_INFO__INIT, *list[] = {&m};
+	double own;
+
+	assert_true(drover_drs_world_own(s->a, &own));
+	assert_float_equal(own, 0.25, 0.001);
+	free(s->b->vms[0]->name);
+	s->b->vms[0]->name = strdup("web");
+	s->b->vms[0]->state = DROVER__VM_STATE__VM_STATE_INCOMING;
+	s->a->vms[0]->migration_id = m.id = 7;
+	m.target = (char *)"b";
+	s->a->migrations = list;
+	s->a->n_migrations = 1;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vm_count, 1);
+	assert_int_equal(s->world.snapshot.vms[0].host, 0);
+	assert_int_equal(s->world.snapshot.vms[0].moving_to, 1);
+	assert_false(drover_drs_world_own(s->a, &own));
+	assert_false(drover_drs_world_own(s->b, &own));
+	s->a->migrations = NULL;
+	s->a->n_migrations = 0;
+	scene_free(s);
+}
+
+/* Ordered, but not seen yet by the host that it leaves. */
+static void a_vm_that_was_ordered_away(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__DrsRecord r = DROVER__DRS_RECORD__INIT, *list[] = {&r};
+	Drover__DrsHistory h = DROVER__DRS_HISTORY__INIT;
+
+	r.vm = (char *)"web";
+	r.from = (char *)"a";
+	r.to = (char *)"b";
+	h.records = list;
+	h.n_records = 1;
+	s->facts.history = &h;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].moving_to, 1);
+	r.state = DROVER__DRS_RECORD__STATE__DONE;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].moving_to, DROVER_DRS_NONE);
+	scene_free(s);
+}
+
+static void failures_make_it_rest(void **state)
+{
+	Drover__DrsRecord r[3], *list[] = {&r[0], &r[1], &r[2]};
+	Drover__DrsHistory h = DROVER__DRS_HISTORY__INIT;
+
+	h.records = list;
+	for (int i = 0; i < 3; i++) {
+		drover__drs_record__init(&r[i]);
+		r[i].vm = (char *)"web";
+		r[i].time_us = NOW_US;
+		r[i].state = DROVER__DRS_RECORD__STATE__FAILED;
+	}
+	assert_int_equal(drover_drs_world_rest(&h, "web", NOW_US), 0);
+	h.n_records = 1;
+	assert_int_equal(drover_drs_world_rest(&h, "web", NOW_US), 30);
+	assert_int_equal(drover_drs_world_rest(&h, "web", NOW_US + 31000000), 0);
+	assert_int_equal(drover_drs_world_rest(&h, "db", NOW_US), 0);
+	h.n_records = 3;
+	assert_int_equal(drover_drs_world_rest(&h, "web", NOW_US), 120);
+	r[2].state = DROVER__DRS_RECORD__STATE__DONE;
+	assert_int_equal(drover_drs_world_rest(&h, "web", NOW_US), 0);
+}
+
+static void rules_and_shares(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__RuleRecord apart = DROVER__RULE_RECORD__INIT, on = DROVER__RULE_RECORD__INIT,
+			   strange = DROVER__RULE_RECORD__INIT;
+	Drover__ResourceRecord gold = DROVER__RESOURCE_RECORD__INIT,
+			       web = DROVER__RESOURCE_RECORD__INIT;
+	char *vms[] = {(char *)"web", (char *)"nobody", (char *)"db"}, *hosts[] = {(char *)"b"};
+	ProtobufCMessage *rules[] = {&apart.base, &on.base, &strange.base};
+	ProtobufCMessage *pools[] = {&gold.base}, *shares[] = {&web.base};
+
+	apart.kind = DROVER__RULE_KIND__RULE_KIND_APART;
+	apart.must = true;
+	apart.vms = vms;
+	apart.n_vms = 3;
+	on.kind = DROVER__RULE_KIND__RULE_KIND_ON;
+	on.vms = vms + 2;
+	on.n_vms = 1;
+	on.hosts = hosts;
+	on.n_hosts = 1;
+	strange.kind = DROVER__RULE_KIND__RULE_KIND_TOGETHER;
+	strange.vms = vms + 1;
+	strange.n_vms = 1;
+	gold.name = (char *)"gold";
+	gold.cpu_shares = 4000;
+	web.name = (char *)"web";
+	web.parent = (char *)"gold";
+	web.cpu_reservation_mhz = 300;
+	web.automation = DROVER__AUTOMATION__AUTOMATION_MANUAL;
+	s->facts.rules = (struct drover_shared_list){rules, 3};
+	s->facts.respools = (struct drover_shared_list){pools, 1};
+	s->facts.shares = (struct drover_shared_list){shares, 1};
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.rule_count, 2);
+	assert_int_equal(s->world.rules[0].kind, DROVER_DRS_APART);
+	assert_true(s->world.rules[0].must);
+	assert_int_equal(s->world.rules[0].vm_count, 2);
+	assert_int_equal(s->world.rules[1].kind, DROVER_DRS_ON);
+	assert_int_equal(s->world.rules[1].hosts[0], 1);
+	assert_int_equal(s->world.snapshot.respool_count, 1);
+	assert_float_equal(s->world.respools[0].cpu.shares, 4000, 0);
+	assert_int_equal(s->world.respools[0].parent, DROVER_DRS_NONE);
+	assert_int_equal(s->world.vms[0].respool, 0);
+	assert_float_equal(s->world.vms[0].cpu.reservation, 300, 0);
+	assert_int_equal(s->world.vms[0].override, DROVER_DRS_VM_MANUAL);
+	assert_int_equal(s->world.vms[1].override, DROVER_DRS_AS_CLUSTER);
+	scene_free(s);
+}
+
+/* A record is all that is left of a host that is off. */
+static void a_host_that_is_off(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__HostRecord c = DROVER__HOST_RECORD__INIT;
+	ProtobufCMessage *hosts[] = {&c.base};
+
+	c.name = (char *)"c";
+	c.cpus = 8;
+	c.cpu_mhz = 2000;
+	c.memory_mib = 65536;
+	s->facts.hosts = (struct drover_shared_list){hosts, 1};
+	scene_make(s);
+	assert_float_equal(s->world.hosts[2].cpu_mhz, 16000, 0);
+	assert_int_equal(s->world.hosts[2].memory_mib, 65536);
+	scene_free(s);
+}
+
+static void a_vm_to_be_placed(void **state)
+{
+	struct scene *s = scene_new();
+	struct drover_vm_def def = {.name = "new", .vcpus = 2, .memory_mib = 100};
+	struct drover_drs_plan plan;
+	size_t vm = 2;
+
+	s->facts.place = &def;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vm_count, 3);
+	assert_string_equal(s->world.vms[vm].name, "new");
+	assert_int_equal(s->world.vms[vm].host, DROVER_DRS_NONE);
+	assert_int_equal(drover_drs_place(&s->world.snapshot, &vm, 1, &plan, &s->err), 0);
+	/* b is in maintenance, c is down. */
+	assert_int_equal(plan.moves[0].to, 0);
+	drover_drs_plan_free(&plan);
+	scene_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(figures_of_hosts),
+		cmocka_unit_test(figures_of_vms),
+		cmocka_unit_test(steps_are_remembered),
+		cmocka_unit_test(a_vm_on_its_way),
+		cmocka_unit_test(a_vm_that_was_ordered_away),
+		cmocka_unit_test(failures_make_it_rest),
+		cmocka_unit_test(rules_and_shares),
+		cmocka_unit_test(a_host_that_is_off),
+		cmocka_unit_test(a_vm_to_be_placed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
