@@ -14,12 +14,24 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+/* Requests that may come while the agent registers; an operator whose request is lost asks again. */
+#define EARLY_MAX 32
+
+/**
+ * struct drover_mailbox - the agent's end
+ * @registered: the module has answered, with @refusal (0 or a negative errno)
+ * @early: requests that came before that answer, for the event loop
+ */
 struct drover_mailbox {
 	struct nl_sock *sock;
 	int family;
-	sd_event_source *source;
+	sd_event_source *source, *early_source;
 	drover_mailbox_request *request;
 	void *data;
+	bool registered;
+	int refusal;
+	struct nl_msg *early[EARLY_MAX];
+	int early_count;
 };
 
 static void refuse(struct drover_mailbox *mailbox, uint64_t id, const char *sentence)
@@ -95,6 +107,58 @@ static int transmit(struct drover_mailbox *mailbox, struct nl_msg *msg)
 	return r < 0 ? -EIO : 0;
 }
 
+/* --- registering: an operator may be faster than the module's answer --- */
+
+static int on_early(struct nl_msg *msg, void *data)
+{
+	struct drover_mailbox *mailbox = data;
+
+	if (mailbox->early_count < EARLY_MAX) {
+		nlmsg_get(msg);
+		mailbox->early[mailbox->early_count++] = msg;
+	}
+	return NL_OK;
+}
+
+static int on_any_number(struct nl_msg *msg, void *data)
+{
+	return NL_OK;
+}
+
+static int on_ack(struct nl_msg *msg, void *data)
+{
+	struct drover_mailbox *mailbox = data;
+
+	mailbox->registered = true;
+	return NL_STOP;
+}
+
+static int on_refusal(struct sockaddr_nl *nla, struct nlmsgerr *e, void *data)
+{
+	struct drover_mailbox *mailbox = data;
+
+	mailbox->registered = true;
+	mailbox->refusal = e->error;
+	return NL_STOP;
+}
+
+static int await_answer(struct drover_mailbox *mailbox)
+{
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+	int r = 0;
+
+	if (!cb)
+		return -NLE_NOMEM;
+	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_any_number, NULL);
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_early, mailbox);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, mailbox);
+	nl_cb_err(cb, NL_CB_CUSTOM, on_refusal, mailbox);
+	while (r >= 0 && !mailbox->registered)
+		r = nl_recvmsgs(mailbox->sock, cb);
+	nl_cb_put(cb);
+	return mailbox->registered ? 0 : r;
+}
+
 static int register_agent(struct drover_mailbox *mailbox, struct drover_err *err)
 {
 	struct nl_msg *msg = message(mailbox, NLM_F_ACK, DROVER_CMD_AGENT_REGISTER);
@@ -102,12 +166,29 @@ static int register_agent(struct drover_mailbox *mailbox, struct drover_err *err
 
 	if (!msg)
 		return drover_err_set(err, ENOMEM, "out of memory");
-	r = nl_send_sync(mailbox->sock, msg);
-	if (r == -NLE_BUSY)
-		return drover_err_set(err, EBUSY, "another droverd runs on this host");
+	if (transmit(mailbox, msg) < 0)
+		return drover_err_set(err, EIO, "drover.ko cannot be asked to take this agent");
+	r = await_answer(mailbox);
 	if (r < 0)
-		return drover_err_set(err, EIO, "drover.ko does not take this agent: %s",
+		return drover_err_set(err, EIO, "drover.ko does not answer this agent: %s",
 				      nl_geterror(r));
+	if (mailbox->refusal == -EBUSY)
+		return drover_err_set(err, EBUSY, "another droverd runs on this host");
+	if (mailbox->refusal < 0)
+		return drover_err_set(err, EIO, "drover.ko does not take this agent: %s",
+				      strerror(-mailbox->refusal));
+	return 0;
+}
+
+static int on_loop(sd_event_source *source, void *data)
+{
+	struct drover_mailbox *mailbox = data;
+
+	for (int i = 0; i < mailbox->early_count; i++) {
+		on_message(mailbox->early[i], mailbox);
+		nlmsg_free(mailbox->early[i]);
+	}
+	mailbox->early_count = 0;
 	return 0;
 }
 
@@ -137,6 +218,8 @@ static int listen_for_requests(struct drover_mailbox *mailbox, sd_event *event,
 	nl_socket_set_nonblocking(mailbox->sock);
 	r = sd_event_add_io(event, &mailbox->source, nl_socket_get_fd(mailbox->sock), EPOLLIN,
 			    on_ready, mailbox);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &mailbox->early_source, on_loop, mailbox);
 	return r < 0 ? drover_err_set(err, r, "cannot watch netlink: %s", strerror(-r)) : 0;
 }
 
@@ -168,6 +251,9 @@ void drover_mailbox_close(struct drover_mailbox *mailbox)
 	if (!mailbox)
 		return;
 	sd_event_source_disable_unref(mailbox->source);
+	sd_event_source_disable_unref(mailbox->early_source);
+	for (int i = 0; i < mailbox->early_count; i++)
+		nlmsg_free(mailbox->early[i]);
 	nl_socket_free(mailbox->sock);
 	free(mailbox);
 }
