@@ -54,7 +54,7 @@ POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
 
 .PHONY: all modules agent tools guest checks unit demo demo-storage demo-drs test lab bench bench-storage bench-dpm bench-drs \
-	install clean help setup
+	bench-telemetry install clean help setup
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -74,6 +74,7 @@ help:
 	@echo 'make bench     compare with the migration built into QEMU'
 	@echo 'make bench-storage  compare moving disks with mirrors of QEMU driven by hand (hours)'
 	@echo 'make bench-dpm  compare power management with its peers, in a simulator'
+	@echo 'make bench-telemetry  what it costs to watch fifty VMs'
 	@echo 'make bench-drs  compare balancing with its peers, in a simulator'
 	@echo 'make install   install below DESTDIR (module, programs, unit, manual pages)'
 	@echo 'make clean     remove build/'
@@ -112,6 +113,10 @@ bench-dpm: setup
 	$(Q)mkdir -p build/bench
 	$(Q)test -n "$(TRACES)" || { echo 'bench-dpm needs recorded loads: TRACES= names their folder' >&2; exit 1; }
 	$(Q)build/drover-sim --dpm --json build/bench/dpm.json $(sort $(wildcard $(TRACES)/*.csv.gz))
+
+bench-telemetry: setup
+	$(Q)$(MAKE) --no-print-directory build/bench/telemetry
+	$(Q)build/bench/telemetry | tee build/bench/telemetry.json
 
 bench-drs: setup
 	$(Q)$(MAKE) --no-print-directory build/drover-sim
@@ -199,6 +204,11 @@ build/unit/%: selftests/agent/%.c build/asan/libdroverd.a
 	$(call say,TEST)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes \
 		-o $@ $< build/asan/libdroverd.a $(AGENT_LIBS) -lcmocka
+
+build/bench/%: selftests/agent/bench_%.c build/libdroverd.a
+	$(call say,LD)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(AGENT_INC) $(ALL_CFLAGS) -Wno-missing-prototypes \
+		-o $@ $< build/libdroverd.a $(AGENT_LIBS)
 
 build/cli/%: selftests/cli/%.c $(wildcard selftests/cli/*.h) $(TOOL_SRC) $(wildcard tools/drover/*.h) build/gen/control.pb-c.c build/gen/cluster.pb-c.c
 	$(call say,TEST)
