@@ -80,6 +80,12 @@ void drover_reply_add_image(Drover__ControlReply *reply, Drover__ImageInfo *imag
 		drover__image_info__free_unpacked(image, NULL);
 }
 
+void drover_reply_add_power(Drover__ControlReply *reply, Drover__PowerInfo *power)
+{
+	if (!append(&reply->power, &reply->n_power, power) && power)
+		drover__power_info__free_unpacked(power, NULL);
+}
+
 void drover_reply_add_advice(Drover__ControlReply *reply, Drover__PoolAdvice *advice)
 {
 	if (!append(&reply->advice, &reply->n_advice, advice) && advice)

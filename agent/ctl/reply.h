@@ -22,6 +22,7 @@ void drover_reply_add_host(Drover__ControlReply *reply, Drover__HostInfo *host);
 void drover_reply_add_pool(Drover__ControlReply *reply, Drover__PoolInfo *pool);
 void drover_reply_add_disk_move(Drover__ControlReply *reply, Drover__DiskMoveInfo *move);
 void drover_reply_add_image(Drover__ControlReply *reply, Drover__ImageInfo *image);
+void drover_reply_add_power(Drover__ControlReply *reply, Drover__PowerInfo *power);
 void drover_reply_add_advice(Drover__ControlReply *reply, Drover__PoolAdvice *advice);
 
 /** drover_reply_vm() - what the definition tells; the caller adds the state */

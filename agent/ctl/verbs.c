@@ -6,6 +6,7 @@
 #include "ctl/agent.h"
 #include "ctl/drs.h"
 #include "ctl/forward.h"
+#include "ctl/power.h"
 #include "ctl/reply.h"
 
 static const struct {
@@ -47,6 +48,7 @@ static const struct {
 	{ DROVER__CONTROL_REQUEST__VERB_SHARE_REMOVE, drover_wishes_share_remove },
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_MAINTENANCE, drover_wishes_maintenance },
 	{ DROVER__CONTROL_REQUEST__VERB_VM_PLACE, drover_drs_where },
+	{ DROVER__CONTROL_REQUEST__VERB_HOST_POWER, drover_power_verb },
 };
 
 void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request)

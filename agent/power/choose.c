@@ -23,6 +23,7 @@
  * @blind: drivers that could not tell the state; they are not asked again
  * @said: what drivers that failed said
  * @code: of the first of them
+ * @result: where each of them is noted
  */
 struct change {
 	const struct drover_power_host *host;
@@ -32,6 +33,7 @@ struct change {
 	bool blind[DROVER_POWER_DRIVERS_MAX];
 	char said[DROVER_POWER_TEXT_MAX];
 	int code;
+	struct drover_power_result *result;
 };
 
 const char *drover_power_state_name(enum drover_power_state state)
@@ -71,6 +73,22 @@ static void note(struct change *c, const char *driver, const struct drover_err *
 	snprintf(c->said + n, sizeof(c->said) - n, "%s%s: %s", n ? "; " : "", driver, why->text);
 	if (!c->code)
 		c->code = why->code;
+	if (c->result) {
+		struct drover_power_report *f = &c->result->failures[c->result->failed++];
+
+		f->driver = driver;
+		f->code = why->code;
+		snprintf(f->text, sizeof(f->text), "%s", why->text);
+	}
+}
+
+/* What went well; the failures before it are there already. */
+static void succeed(const struct change *c, const struct drover_power_result *how)
+{
+	c->result->state = how->state;
+	c->result->driver = how->driver;
+	c->result->already = how->already;
+	memcpy(c->result->before, c->said, sizeof(c->said));
 }
 
 static int look(struct change *c, uint32_t i, uint64_t deadline_us,
@@ -196,12 +214,13 @@ static int attempt(struct change *c, uint32_t i, struct drover_power_result *res
 	return r;
 }
 
-static int change(struct change *c, struct drover_power_result *ret_result, struct drover_err *err)
+static int change(struct change *c, struct drover_err *err)
 {
 	const struct drover_power_host *host = c->host;
 	const char *wanted = drover_power_state_name(c->want);
 	int r = check_configured(host, err);
 
+	c->result->failed = 0;
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < host->count; i++) {
@@ -212,7 +231,6 @@ static int change(struct change *c, struct drover_power_result *ret_result, stru
 			note(c, result.driver, &why);
 			continue;
 		}
-		memcpy(result.before, c->said, sizeof(result.before));
 		if (result.already)
 			log_info("power %s: already %s, says %s", host->name, wanted,
 				 result.driver);
@@ -220,7 +238,7 @@ static int change(struct change *c, struct drover_power_result *ret_result, stru
 			log_info("power %s: %s %s by %s", host->name,
 				 result.state == c->want ? "turned" : "asked unseen to turn",
 				 wanted, result.driver);
-		*ret_result = result;
+		succeed(c, &result);
 		return 0;
 	}
 	return drover_err_set(err, c->code, "%s was not turned %s: %s", host->name, wanted,
@@ -234,9 +252,10 @@ int drover_power_on(const struct drover_power_host *host, uint64_t deadline_us,
 		.host = host,
 		.want = DROVER_POWER_ON,
 		.deadline_us = deadline_us,
+		.result = ret_result,
 	};
 
-	return change(&c, ret_result, err);
+	return change(&c, err);
 }
 
 int drover_power_off(const struct drover_power_host *host, enum drover_power_how how,
@@ -248,31 +267,30 @@ int drover_power_off(const struct drover_power_host *host, enum drover_power_how
 		.want = DROVER_POWER_OFF,
 		.how = how,
 		.deadline_us = deadline_us,
+		.result = ret_result,
 	};
 
-	return change(&c, ret_result, err);
+	return change(&c, err);
 }
 
 int drover_power_look(const struct drover_power_host *host, uint64_t deadline_us,
-		      enum drover_power_state *ret_state, const char **ret_driver,
-		      struct drover_err *err)
+		      struct drover_power_result *ret_result, struct drover_err *err)
 {
-	struct change c = { .host = host };
+	struct change c = { .host = host, .result = ret_result };
 	int r = check_configured(host, err);
 
+	ret_result->failed = 0;
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < host->count; i++) {
-		const char *driver = host->ways[i].ops->name;
+		struct drover_power_result result = { .driver = host->ways[i].ops->name };
 		struct drover_err why = { 0 };
 
-		r = look(&c, i, share(host, i, deadline_us), ret_state, &why);
-		if (r < 0) {
-			note(&c, driver, &why);
+		if (look(&c, i, share(host, i, deadline_us), &result.state, &why) < 0) {
+			note(&c, result.driver, &why);
 			continue;
 		}
-		if (ret_driver)
-			*ret_driver = driver;
+		succeed(&c, &result);
 		return 0;
 	}
 	return drover_err_set(err, c.code, "whether %s is on cannot be seen: %s", host->name,

@@ -9,18 +9,33 @@
 #include "power/power.h"
 
 /**
+ * struct drover_power_report - what came of one driver
+ * @code: 0 or a negative errno
+ * @text: what a test found, or what is wrong
+ */
+struct drover_power_report {
+	const char *driver;
+	int code;
+	char text[DROVER_ERR_TEXT_MAX];
+};
+
+/**
  * struct drover_power_result - how it came about
  * @state: as read back; DROVER_POWER_UNKNOWN after Wake-on-LAN alone, which cannot read it: then
  *	look for other evidence, such as the host's agent
  * @driver: whose request it was, or who saw that none was needed
  * @already: it was so before, and nothing was asked for
  * @before: what went wrong with drivers tried before, one clause each, or ""
+ * @failed: how many drivers were tried in vain; also written when all were
+ * @failures: theirs, in the order in which they were tried; written like @failed
  */
 struct drover_power_result {
 	enum drover_power_state state;
 	const char *driver;
 	bool already;
 	char before[DROVER_POWER_TEXT_MAX];
+	uint32_t failed;
+	struct drover_power_report failures[DROVER_POWER_DRIVERS_MAX];
 };
 
 /**
@@ -53,7 +68,7 @@ int drover_power_off(const struct drover_power_host *host, enum drover_power_how
 
 /**
  * drover_power_look() - is a host's power on?
- * @ret_driver: out: who says so; or NULL
+ * @ret_result: out: what is seen, and by whom
  *
  * Errors: -EOPNOTSUPP when no configured driver can tell; -ENOENT when none is configured;
  * otherwise that of the preferred driver.
@@ -61,19 +76,7 @@ int drover_power_off(const struct drover_power_host *host, enum drover_power_how
  * Blocking: for worker threads, never the control thread.
  */
 int drover_power_look(const struct drover_power_host *host, uint64_t deadline_us,
-		      enum drover_power_state *ret_state, const char **ret_driver,
-		      struct drover_err *err);
-
-/**
- * struct drover_power_report - what a test of one driver found
- * @code: 0 or a negative errno
- * @text: what was found, or what is wrong
- */
-struct drover_power_report {
-	const char *driver;
-	int code;
-	char text[DROVER_ERR_TEXT_MAX];
-};
+		      struct drover_power_result *ret_result, struct drover_err *err);
 
 /**
  * drover_power_test() - try each driver, changing nothing

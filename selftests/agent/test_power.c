@@ -132,32 +132,37 @@ static void next_driver(void **state)
 	struct drover_power_fake first = { .error = EACCES },
 				 second = { .state = DROVER_POWER_OFF };
 	struct drover_power_host host = host_with(&first, &second);
-	enum drover_power_state seen;
-	struct drover_power_result result;
-	const char *driver;
+	struct drover_power_result result, seen;
 
 	assert_int_equal(drover_power_on(&host, in(2000), &result, NULL), 0);
 	assert_string_equal(result.driver, "fake2");
 	assert_string_equal(result.before, "fake1: the fake fails: Permission denied");
 	assert_int_equal(first.asked, 0);
-	assert_int_equal(drover_power_look(&host, in(2000), &seen, &driver, NULL), 0);
-	assert_int_equal(seen, DROVER_POWER_ON);
-	assert_string_equal(driver, "fake2");
+	assert_int_equal(result.failed, 1);
+	assert_string_equal(result.failures[0].driver, "fake1");
+	assert_int_equal(result.failures[0].code, -EACCES);
+	assert_int_equal(drover_power_look(&host, in(2000), &seen, NULL), 0);
+	assert_int_equal(seen.state, DROVER_POWER_ON);
+	assert_string_equal(seen.driver, "fake2");
+	assert_int_equal(seen.failed, 1);
+	assert_string_equal(seen.failures[0].text, "the fake fails: Permission denied");
 }
 
 static void all_fail(void **state)
 {
 	struct drover_power_fake first = { .error = EACCES }, second = { .error = EIO };
 	struct drover_power_host host = host_with(&first, &second);
-	struct drover_power_result result;
-	enum drover_power_state seen;
+	struct drover_power_result result, seen;
 	struct drover_err err = { 0 };
 
 	assert_int_equal(drover_power_on(&host, in(2000), &result, &err), -EACCES);
 	assert_string_equal(err.text, "host1 was not turned on: "
 				      "fake1: the fake fails: Permission denied; "
 				      "fake2: the fake fails: Input/output error");
-	assert_int_equal(drover_power_look(&host, in(2000), &seen, NULL, &err), -EACCES);
+	assert_int_equal(result.failed, 2);
+	assert_string_equal(result.failures[1].text, "the fake fails: Input/output error");
+	assert_int_equal(drover_power_look(&host, in(2000), &seen, &err), -EACCES);
+	assert_int_equal(seen.failed, 2);
 }
 
 /* A driver that hangs costs its share of the time, and can do nothing once that is over. */
@@ -217,8 +222,7 @@ static void blind(void **state)
 					  .no_state = true,
 					  .no_off = true };
 	struct drover_power_host host = host_with(&fake, NULL);
-	struct drover_power_result result;
-	enum drover_power_state seen;
+	struct drover_power_result result, seen;
 	struct drover_err err = { 0 };
 
 	assert_int_equal(drover_power_on(&host, in(2000), &result, NULL), 0);
@@ -226,7 +230,7 @@ static void blind(void **state)
 	assert_int_equal(fake.asked, 1);
 	assert_int_equal(drover_power_off(&host, DROVER_POWER_ORDERLY, in(2000), &result, &err),
 			 -EOPNOTSUPP);
-	assert_int_equal(drover_power_look(&host, in(2000), &seen, NULL, &err), -EOPNOTSUPP);
+	assert_int_equal(drover_power_look(&host, in(2000), &seen, &err), -EOPNOTSUPP);
 	assert_string_equal(err.text,
 			    "whether host1 is on cannot be seen: fake1: the fake cannot see");
 }
@@ -283,13 +287,12 @@ static void no_way(void **state)
 {
 	struct drover_power_report reports[DROVER_POWER_DRIVERS_MAX];
 	struct drover_power_host host = { .name = "host1" };
-	struct drover_power_result result;
-	enum drover_power_state seen;
+	struct drover_power_result result, seen;
 	struct drover_err err = { 0 };
 
 	assert_int_equal(drover_power_on(&host, in(1000), &result, &err), -ENOENT);
 	assert_string_equal(err.text, "no way to power host1 is configured");
-	assert_int_equal(drover_power_look(&host, in(1000), &seen, NULL, &err), -ENOENT);
+	assert_int_equal(drover_power_look(&host, in(1000), &seen, &err), -ENOENT);
 	assert_int_equal(drover_power_test(&host, in(1000), reports, &err), -ENOENT);
 }
 

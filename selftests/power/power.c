@@ -16,12 +16,11 @@
 static int print_state(const struct drover_power_host *host, uint64_t deadline,
 		       struct drover_err *err)
 {
-	enum drover_power_state state;
-	const char *driver;
-	int r = drover_power_look(host, deadline, &state, &driver, err);
+	struct drover_power_result seen;
+	int r = drover_power_look(host, deadline, &seen, err);
 
 	if (r == 0)
-		printf("%s %s\n", drover_power_state_name(state), driver);
+		printf("%s %s\n", drover_power_state_name(seen.state), seen.driver);
 	return r;
 }
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Turning other hosts on and off, and looking at their power. Control thread only. */
+#ifndef DROVER_CTL_POWER_H
+#define DROVER_CTL_POWER_H
+
+#include "ctl/agent.h"
+#include "power/choose.h"
+
+enum drover_power_deed {
+	DROVER_POWER_LOOK,
+	DROVER_POWER_TURN_ON,
+	DROVER_POWER_TURN_OFF,	/* its system shuts down */
+	DROVER_POWER_CUT,
+};
+
+/**
+ * struct drover_power_outcome - what came of a deed
+ * @busy: nothing yet
+ * @result: its failures are there in any case, the rest if @err.code is 0
+ * @watts: what the host draws as its agent tells, 0: it does not; of a look alone
+ */
+struct drover_power_outcome {
+	char host[DROVER_NAME_LEN];
+	enum drover_power_deed deed;
+	bool busy;
+	struct drover_power_result result;
+	struct drover_err err;
+	double watts;
+	char source[DROVER_NAME_LEN];
+};
+
+typedef void drover_power_done(void *data, const struct drover_power_outcome *outcome);
+
+/**
+ * drover_power_begin() - begin a deed on a host, by its file in DROVER_POWER_DIR
+ * @force: turn it off whatever runs there; without it, a host is turned off when it says that no
+ *	VM is on it, or when it is off
+ * @done: called in the control thread some time later, once, if 0 is returned; or NULL
+ *
+ * A look takes up to 25 s, on and a cut up to 60 s, a shut-down up to five minutes.
+ *
+ * Errors: -EBUSY when it is being turned on or off (looks are always possible), -EPERM when this
+ * host is to turn itself off, and those of drover_power_load().
+ */
+int drover_power_begin(struct drover_agent *agent, const char *host, enum drover_power_deed deed,
+		       bool force, drover_power_done *done, void *data, struct drover_err *err);
+
+/** drover_power_begin_by() - the same by these ways, which are copied */
+int drover_power_begin_by(struct drover_agent *agent, const struct drover_power_host *ways,
+			  enum drover_power_deed deed, bool force, drover_power_done *done,
+			  void *data, struct drover_err *err);
+
+/** drover_power_last() - how the last on or off of a host stands; NULL: there was none */
+const struct drover_power_outcome *drover_power_last(const char *host);
+
+/**
+ * drover_power_check_empty() - may a host be turned off?
+ * @info: what it says of itself, or NULL
+ *
+ * Errors: -EBUSY (VMs are on it), -EHOSTUNREACH (that is not known).
+ */
+int drover_power_check_empty(const Drover__HostInfo *info, const char *host,
+			     struct drover_err *err);
+
+drover_verb drover_power_verb;
+
+#endif
