@@ -54,7 +54,23 @@ ends 2 'unknown option --frobnicate' --frobnicate vm list
 ends 2 'takes start, stop, list or show' vm
 ends 2 'takes start, stop, list or show, not "move"' vm move
 ends 2 'takes list, show, cancel or resolve' migration
-ends 2 'takes list, show or maintenance' host
+ends 2 'takes list, show, maintenance or power' host
+ends 2 'host power takes status, on, off or set' host power
+ends 2 'something is missing' host power on
+ends 2 'a word too many' host power status a b
+ends 2 '--force takes no value' host power off a --force=yes
+ends 2 'something is missing' host power set host2
+ends 2 '"../x" is no name of a host' host power set ../x wol mac=52:54:00:12:34:56
+ends 2 'ipmi, redfish or wol, not "ilo"' host power set host2 ilo user=a
+ends 2 '"user" is not KEY=VALUE' host power set host2 ipmi user
+ends 2 'put the password into a file' host power set host2 ipmi password=Swordfish
+hidden=$(grep -c Swordfish "$WORK/err")
+is "$hidden" 0 'a password given by mistake is not repeated'
+ends 2 'the value of user has control characters' host power set host2 ipmi $'user=a\tb'
+ends 2 'either something to set, or --remove' host power set host2 ipmi
+ends 2 'either something to set, or --remove' host power set host2 ipmi user=a --remove
+ends 1 'cannot be read' host power set host2 ipmi --password-file "$WORK/none"
+ends 1 'there is no password in -' host power set host2 ipmi --password-file -
 ends 2 'takes list' session
 ends 2 'something is missing; usage: drover vm start NAME' vm start
 ends 2 '"b" is a word too many' vm start a b
@@ -228,6 +244,10 @@ is "$(complete_words storage migrate '')" 'web1 web2' 'Tab: VMs whose disks move
 is "$(complete_words storage migrate web1 --format '')" 'raw qcow2' 'Tab: formats'
 is "$(complete_words storage show '')" '8' 'Tab: disk moves'
 is "$(complete_words migration resolve 7 --s)" '--source' 'Tab: options of one word only'
+is "$(complete_words host power o)" 'on off' 'Tab: words of two words'
+is "$(complete_words host power off host1 --f)" '--force' 'Tab: their options'
+is "$(complete_words host power on '')" 'host1 host2' 'Tab: hosts for them'
+is "$(complete_words host power set host2 '')" 'ipmi redfish wol' 'Tab: drivers'
 is "$(complete_words --json host show host2)" 'host2' 'Tab: after --json'
 is "$(complete_words help ses)" 'session' 'Tab: what help explains'
 is "$(complete_words vm stop web1 --timeout '')" '' 'Tab: no guess at a number'

@@ -17,6 +17,7 @@ _drover_options()
 	case "$1 $2" in
 	'vm start') echo "--on --force $common" ;;
 	'host maintenance') echo "--detach $common" ;;
+	'host power') echo "--force --cut --detach --password-file --remove $common" ;;
 	'drs apply') echo "--all $common" ;;
 	'drs set') echo "--failover-hosts --settle $common" ;;
 	'rule add') echo "--host --should $common" ;;
@@ -42,6 +43,7 @@ _drover_operand()
 	case "$1 $2" in
 	'vm start' | 'vm stop' | 'vm show') _drover_names vm name ;;
 	'host show' | 'host maintenance') _drover_names host name ;;
+	'host power') echo 'status on off set' ;;
 	'drs mode') echo 'manual partial full' ;;
 	'drs explain' | 'respool vm' | 'respool release') _drover_names vm name ;;
 	'rule remove') _drover_names rule name ;;
@@ -61,7 +63,7 @@ _drover_second()
 	case $1 in
 	vm) echo 'start stop list show' ;;
 	migration) echo 'list show cancel resolve' ;;
-	host) echo 'list show maintenance' ;;
+	host) echo 'list show maintenance power' ;;
 	drs) echo 'status recommendations apply mode threshold set explain history' ;;
 	rule) echo 'add list remove' ;;
 	respool) echo 'set vm list remove release' ;;
@@ -89,6 +91,10 @@ _drover()
 		;;
 	--format) offer='raw qcow2' ;;
 	--on) offer="auto $(_drover_names host name)" ;;
+	--password-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
 	--host) offer=$(_drover_names host name) ;;
 	--timeout | --downtime-limit | --bandwidth | --streams | --parallel)
 		COMPREPLY=()
@@ -98,7 +104,7 @@ _drover()
 		# The words before this one that are neither options nor values of options.
 		for ((i = 1; i < COMP_CWORD; i++)); do
 			case ${COMP_WORDS[i]} in
-			--to | --format | --timeout | --downtime-limit | --bandwidth | --streams | --parallel)
+			--to | --format | --timeout | --downtime-limit | --bandwidth | --streams | --parallel | --password-file)
 				i=$((i + 1))
 				;;
 			-*) ;;
@@ -112,6 +118,16 @@ _drover()
 			0) offer='vm migrate migration storage pool host cluster drs rule respool events session version help' ;;
 			1) offer=$(_drover_second "${words[0]}") ;;
 			2) offer=$(_drover_operand "${words[@]}") ;;
+			3)
+				case "${words[0]} ${words[1]}" in
+				'host power') offer=$(_drover_names host name) ;;
+				esac
+				;;
+			4)
+				case "${words[*]:0:3}" in
+				'host power set') offer='ipmi redfish wol' ;;
+				esac
+				;;
 			esac
 			;;
 		esac

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "drover_tool.h"
+#include "host_power.h"
 #include "output.h"
 #include "report.h"
 
@@ -165,6 +166,7 @@ int host_command(int argc, char **argv)
 		{ "list", list },
 		{ "show", show },
 		{ "maintenance", maintenance },
+		{ "power", host_power_command },
 		{ NULL },
 	};
 

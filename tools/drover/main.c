@@ -73,11 +73,20 @@ static const struct {
 	  "drover pool report [POOL]               how the evacuation, or the balancing, stands\n"
 	  "drover pool stop [POOL]                 begin no more moves of it\n"
 	  "Ctrl-C does as stop does; pressed once more it leaves those under way to droverd.\n" },
-	{ "host", host_command, "list and show hosts",
+	{ "host", host_command, "list and show hosts, turn them on and off",
 	  "drover host list                        this host and its peers\n"
 	  "drover host show NAME                   all that is known of one\n"
 	  "drover host maintenance HOST on|off     move its VMs away, and none to it\n"
-	  "  --detach            do not wait until it is empty\n" },
+	  "  --detach            do not wait until it is empty\n"
+	  "drover host power status [HOST]         is it on, who says so, what it draws\n"
+	  "drover host power on HOST               turn it on by its BMC or network card\n"
+	  "drover host power off HOST              shut it down; refused while VMs may be on it\n"
+	  "  --force             off whatever runs there\n"
+	  "  --cut               cut its power\n"
+	  "  --detach            do not wait until it is on, or off\n"
+	  "drover host power set HOST ipmi|redfish|wol KEY=VALUE…    how it is reached\n"
+	  "  --password-file FILE    the BMC's password; -: standard input\n"
+	  "  --remove            not this way any more\n" },
 	{ "cluster", cluster_command, "make, join and leave a cluster",
 	  "drover cluster init                     make one of the hosts in drover.conf, with a new key\n"
 	  "drover cluster join                     enter it with the key, copied here before\n"

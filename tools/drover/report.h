@@ -16,6 +16,7 @@ void report_vm(FILE *out, const Drover__VmInfo *vm);
 void report_hosts(FILE *out, const Drover__ControlReply *reply);
 void report_host(FILE *out, const Drover__HostInfo *host);
 void report_cluster(FILE *out, const Drover__ClusterInfo *cluster);
+void report_power(FILE *out, const Drover__ControlReply *reply);
 void report_migrations(FILE *out, const Drover__ControlReply *reply);
 
 /** report_json() - {KEY: [messages]}, one of the lists of a reply */
