@@ -102,6 +102,24 @@ drs_await "$other" 40 '.hosts | all(.state == "up")'
 is $? 0 'its agent comes back'
 drs_await "$other" 40 '.vms | length == 3'
 is "$(drs "$other" '.history | map(select(.state != "done")) | length')" 0 'and nothing was moved for that'
+# --- the leader is cut off from the others ---
+leader=$(cluster_leader "$other")
+mapfile -t rest < <(printf 'host%s\n' 1 2 3 | grep -v "^$leader\$")
+for host in "${rest[@]}"; do on "$leader" ip route add blackhole "10.77.0.1${host#host}"; done
+for ((i = 0; i < 60; i++)); do
+	now=$(cluster_leader "${rest[0]}")
+	[ -z "$now" ] || [ "$now" = null ] || [ "$now" = "$leader" ] || break
+	sleep 0.5
+done
+isnt "$now" "$leader" 'the leader is cut off: another one leads the others'
+fails 'alone it knows nothing' 'no quorum' drover "$leader" drs status
+fails 'and changes nothing' 'no quorum' drover "$leader" rule remove pair
+drs_await "${rest[0]}" 40 '.passes > 1'
+is "$(drs "${rest[0]}" '.history | map(select(.state != "done")) | length')" 0 'nobody moves anything for that'
+for host in "${rest[@]}"; do on "$leader" ip route delete blackhole "10.77.0.1${host#host}"; done
+drs_await "${rest[0]}" 60 '(.hosts | all(.state == "up")) and (.vms | length == 3)'
+is $? 0 'it comes back'
+is "$(drs "$leader" .leader)" "$now" 'and follows'
 for n in 1 2 3; do is "$(small_ask $n check | jq .mem_errors)" 0 "vm$n has lost nothing"; done
 is "$(kernel_warnings host1 host2 host3)" 0 'the kernels have nothing to complain of'
 done_testing
