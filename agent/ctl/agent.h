@@ -40,7 +40,8 @@ enum drover_entry_state {
  * @migration_id: of the migration that has it, or 0
  * @exit_watch, @qmp_watch: on its pidfd and its monitor
  * @stop_request: mailbox request that waits for its end, or 0
- * @stop_timer: ends that wait
+ * @stop_until_us: and until when, monotonic; @stop_force: QEMU was told to quit
+ * @stop_timer: presses the power button again, and ends that wait
  */
 struct drover_entry {
 	struct drover_entry *next;
@@ -54,6 +55,8 @@ struct drover_entry {
 	sd_event_source *exit_watch;
 	sd_event_source *qmp_watch;
 	uint64_t stop_request;
+	uint64_t stop_until_us;
+	bool stop_force;
 	sd_event_source *stop_timer;
 };
 

@@ -20,6 +20,8 @@
 
 #define STOP_DEFAULT_S 20
 #define STOP_MAX_S     25
+/* A guest that still boots, or is busy, may not notice its power button at once. */
+#define PRESS_US (5 * UINT64_C(1000000))
 #define QMP_TIMEOUT_MS 5000
 
 static void reply_vm(struct drover_agent *agent, uint64_t id, const char *name)
@@ -166,9 +168,8 @@ void drover_vms_ended(struct drover_entry *entry)
 	drover_entry_drop(entry);
 }
 
-static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *data)
+static void give_up_stop(struct drover_entry *e)
 {
-	struct drover_entry *e = data;
 	struct drover_err err = { 0 };
 
 	drover_err_set(&err, ETIMEDOUT,
@@ -177,7 +178,35 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *data)
 	drover_verbs_refuse(e->agent, e->stop_request, &err);
 	e->stop_request = 0;
 	e->stop_timer = sd_event_source_disable_unref(e->stop_timer);
-	return 0;
+}
+
+static int press(struct drover_entry *e, struct drover_err *err)
+{
+	return drover_qmp_call(e->vm->qmp, "system_powerdown", NULL, QMP_TIMEOUT_MS, NULL, err);
+}
+
+/* When to look again, monotonic: in a while, or at the end of the wait. */
+static uint64_t next_press(const struct drover_entry *e)
+{
+	uint64_t next = drover_clock_monotonic() + PRESS_US;
+
+	return next < e->stop_until_us ? next : e->stop_until_us;
+}
+
+static int on_stop_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct drover_entry *e = data;
+	struct drover_err err = { 0 };
+
+	if (drover_clock_monotonic() >= e->stop_until_us) {
+		give_up_stop(e);
+		return 0;
+	}
+	/* It may be ending just now. */
+	if (!e->stop_force && press(e, &err) < 0)
+		log_debug("vm %s: %s", e->name, err.text);
+	sd_event_source_set_time(source, next_press(e));
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static int begin_stop(struct drover_entry *e, bool force, struct drover_err *err)
@@ -194,9 +223,10 @@ static int begin_stop(struct drover_entry *e, bool force, struct drover_err *err
 		return drover_err_set(err, EALREADY, "vm %s is being stopped already", e->name);
 	/* The disks stay where they are. */
 	drover_storage_cancel(e->agent, e->name);
+	e->stop_force = force;
 	/* "quit" lets QEMU close its disks in good order. */
-	return drover_qmp_call(e->vm->qmp, force ? "quit" : "system_powerdown", NULL,
-			       QMP_TIMEOUT_MS, NULL, err);
+	return force ? drover_qmp_call(e->vm->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL, err)
+		     : press(e, err);
 }
 
 void drover_vms_stop(struct drover_agent *agent, uint64_t id, const Drover__ControlRequest *request)
@@ -218,8 +248,9 @@ void drover_vms_stop(struct drover_agent *agent, uint64_t id, const Drover__Cont
 	}
 	wait_s = wait_s < STOP_MAX_S ? wait_s : STOP_MAX_S;
 	e->stop_request = id;
-	sd_event_add_time_relative(agent->event, &e->stop_timer, CLOCK_MONOTONIC,
-				   wait_s * 1000000, 0, on_stop_timeout, e);
+	e->stop_until_us = drover_clock_monotonic() + wait_s * 1000000;
+	sd_event_add_time(agent->event, &e->stop_timer, CLOCK_MONOTONIC, next_press(e), 0,
+			  on_stop_timer, e);
 }
 
 /* --- list and show --- */

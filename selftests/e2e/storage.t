@@ -327,7 +327,9 @@ num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the guest finds what it wrot
 move slow --bandwidth 1 --detach
 await_disk copying
 drover host1 vm stop web --timeout 25 >/dev/null
-is $? 0 'a VM whose disk moves can be stopped'
+ended=$?
+[ $ended = 0 ] || diag "$(on host1 tail -n 3 /run/drover/vms/web/console.log; guest_ask report)"
+is $ended 0 'a VM whose disk moves can be stopped'
 is "$(now state)" cancelled 'which cancels the move'
 is "$(files slow) $(image)" " $NEW" 'and leaves the old image'
 is "$(leftovers host1 web)" '' 'nothing is left of the VM'
