@@ -53,7 +53,7 @@ E2E_BIN := $(E2E_SRC:selftests/e2e/%.c=build/selftests/e2e/%)
 POWER_BIN := $(POWER_SRC:selftests/power/%.c=build/selftests/power/%)
 CLUSTER_BIN := $(CLUSTER_SRC:selftests/cluster/%.c=build/selftests/cluster/%)
 
-.PHONY: all modules agent tools guest checks unit demo demo-storage demo-drs test lab bench bench-storage bench-dpm bench-drs \
+.PHONY: all modules agent tools guest checks unit demo demo-storage demo-drs demo-dpm test lab bench bench-storage bench-dpm bench-drs \
 	bench-telemetry install clean help setup
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -64,6 +64,7 @@ help:
 	@echo 'make demo      set up, build, boot two virtual hosts, migrate a busy VM live, report'
 	@echo 'make test      set up, build, run every test'
 	@echo 'make demo-storage   the same for disks: another pool, then another host with their VM'
+	@echo 'make demo-dpm  two of three hosts sleep, and wake when they are needed'
 	@echo 'make demo-drs  three hosts balance the load of six VMs by themselves'
 	@echo 'make all       modules, agent and tools'
 	@echo 'make modules   drover.ko for KDIR (default: the newest installed kernel)'
@@ -95,6 +96,10 @@ demo-storage: setup
 demo-drs: setup
 	$(Q)$(MAKE) --no-print-directory all guest build/drover-sim $(E2E_BIN)
 	$(Q)selftests/e2e/demo_drs
+
+demo-dpm: setup
+	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)selftests/e2e/demo_dpm
 
 test: setup
 	$(Q)$(MAKE) --no-print-directory all guest checks

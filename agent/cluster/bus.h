@@ -69,11 +69,17 @@ struct drover_bus;
  * @send: to all members, this one included; kept until it can be sent. Messages of up to
  *	DROVER_BUS_MESSAGE_MAX bytes. Returns -ENOTCONN, -ENOMEM.
  * @rejoin: leave and come back, as if the agent had been started anew
+ * @weigh: a host has so many votes from now on (node 0: none is meant), and all have so many together;
+ *	until a host comes whose corosync.conf says otherwise. -EIO with corosync's word for it: it
+ *	takes no votes with which the quorum could not be reached, and no sum that is less than
+ *	the votes that are there.
  * @close: free it; nothing is told any more
  */
 struct drover_bus_ops {
 	int (*send)(struct drover_bus *bus, const uint8_t *message, size_t len);
 	void (*rejoin)(struct drover_bus *bus);
+	int (*weigh)(struct drover_bus *bus, uint32_t node, uint32_t votes, uint32_t expected,
+		     struct drover_err *err);
 	void (*close)(struct drover_bus *bus);
 };
 

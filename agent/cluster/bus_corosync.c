@@ -365,6 +365,23 @@ static int on_timer(sd_event_source *source, uint64_t now, void *data)
 	return 0;
 }
 
+static int corosync_weigh(struct drover_bus *bus, uint32_t node, uint32_t votes, uint32_t expected,
+			  struct drover_err *err)
+{
+	struct corosync *c = (struct corosync *)bus;
+	cs_error_t e = CS_OK;
+
+	if (c->lost || !c->has_votes)
+		return drover_err_set(err, ENOTCONN, "corosync does not answer");
+	if (node)
+		e = votequorum_setvotes(c->votes, node, votes);
+	if (e == CS_OK)
+		e = votequorum_setexpected(c->votes, expected);
+	return e == CS_OK ? 0
+			  : drover_err_set(err, EIO, "corosync does not count votes anew: %s",
+					   cs_strerror(e));
+}
+
 static void corosync_rejoin(struct drover_bus *bus)
 {
 	lose((struct corosync *)bus);
@@ -383,7 +400,7 @@ int drover_bus_corosync(sd_event *event, uint32_t node, const struct drover_bus_
 			struct drover_bus **ret_bus, struct drover_err *err)
 {
 	static const struct drover_bus_ops ops = {
-		corosync_send, corosync_rejoin, corosync_close
+		corosync_send, corosync_rejoin, corosync_weigh, corosync_close
 	};
 	struct corosync *c = calloc(1, sizeof(*c));
 	int r;

@@ -78,6 +78,12 @@ static void local_drop(struct local *l)
 	l->last = &l->first;
 }
 
+static int local_weigh(struct drover_bus *bus, uint32_t node, uint32_t votes, uint32_t expected,
+		       struct drover_err *err)
+{
+	return 0;
+}
+
 static void local_rejoin(struct drover_bus *bus)
 {
 	struct local *l = (struct local *)bus;
@@ -100,7 +106,8 @@ static void local_close(struct drover_bus *bus)
 int drover_bus_local(sd_event *event, const struct drover_bus_events *events,
 		     struct drover_bus **ret_bus, struct drover_err *err)
 {
-	static const struct drover_bus_ops ops = { local_send, local_rejoin, local_close };
+	static const struct drover_bus_ops ops = { local_send, local_rejoin, local_weigh,
+						   local_close };
 	struct local *l = calloc(1, sizeof(*l));
 	int r;
 

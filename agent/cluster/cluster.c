@@ -166,6 +166,17 @@ int drover_cluster_unlock(struct drover_cluster *c, const char *name, drover_clu
 	return change(c, &op, done, data, err);
 }
 
+int drover_cluster_weigh(struct drover_cluster *c, uint32_t node, uint32_t votes,
+			 uint32_t expected, struct drover_err *err)
+{
+	return c->bus->ops->weigh(c->bus, node, votes, expected, err);
+}
+
+void drover_cluster_step_down(struct drover_cluster *c)
+{
+	c->bus->ops->rejoin(c->bus);
+}
+
 /* --- the replica's owner --- */
 
 static int on_send(void *data, const uint8_t *message, size_t len)

@@ -43,6 +43,13 @@ const struct drover_replica *drover_cluster_replica(const struct drover_cluster 
 /** drover_cluster_leads() - this agent is the one that runs the policies */
 bool drover_cluster_leads(const struct drover_cluster *cluster);
 
+/** drover_cluster_weigh() - votes of a host, and of all together; see drover_bus_ops in bus.h */
+int drover_cluster_weigh(struct drover_cluster *cluster, uint32_t node, uint32_t votes,
+			 uint32_t expected, struct drover_err *err);
+
+/** drover_cluster_step_down() - leave and come back, as the youngest member: another one leads */
+void drover_cluster_step_down(struct drover_cluster *cluster);
+
 /**
  * typedef drover_cluster_done - a change has been made on all members, or refused
  * @r: 0, -EAGAIN (the entry was not of that revision), -EBUSY (another agent has the lock),

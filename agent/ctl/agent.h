@@ -19,6 +19,7 @@
 struct drover_telemetry;
 struct drover_cluster;
 struct drover_drs_run;
+struct drover_sleep_run;
 
 struct drover_disk_move;
 struct drover_pools_job;
@@ -40,7 +41,7 @@ enum drover_entry_state {
  * @migration_id: of the migration that has it, or 0
  * @exit_watch, @qmp_watch: on its pidfd and its monitor
  * @stop_request: mailbox request that waits for its end, or 0
- * @stop_until_us: and until when, monotonic; @stop_force: QEMU was told to quit
+ * @stop_until_us: and until when, monotonic
  * @stop_timer: presses the power button again, and ends that wait
  */
 struct drover_entry {
@@ -56,7 +57,6 @@ struct drover_entry {
 	sd_event_source *qmp_watch;
 	uint64_t stop_request;
 	uint64_t stop_until_us;
-	bool stop_force;
 	sd_event_source *stop_timer;
 };
 
@@ -68,6 +68,8 @@ struct drover_entry {
  * @telemetry: what is known of the load, or NULL at first
  * @cluster: its part in the cluster; @alone: which has this host alone
  * @drs: what load balancing keeps from one pass to the next
+ * @sleep: hosts that sleep, or are on their way
+ * @leaving: this host is about to be turned off, and takes no VMs; @leave_timer: its next step
  * @storage: disks that change their pool
  * @pool_jobs: evacuations and the balancing of pools, one of each pool; pools_job.c
  * @pool_balance: what balancing keeps from one look to the next; pools_balance.c
@@ -88,6 +90,9 @@ struct drover_agent {
 	struct drover_cluster *cluster;
 	bool alone;
 	struct drover_drs_run *drs;
+	struct drover_sleep_run *sleep;
+	bool leaving;
+	sd_event_source *leave_timer;
 	struct drover_storage *storage;
 	char qemu_version[64];
 	struct drover_pools_job *pool_jobs;
@@ -218,6 +223,13 @@ int drover_elsewhere_order(const struct drover_conf *conf, const struct drover_p
 /** drover_elsewhere_allot() - as the leader, tell a peer what its VMs may use */
 int drover_elsewhere_allot(const struct drover_conf *conf, const struct drover_peer_conf *peer,
 			   const Drover__Allot *allot, struct drover_err *err);
+
+/**
+ * drover_elsewhere_sleep() - as the leader, have a peer leave the cluster, to be turned off
+ * or, with @order->stay, to come back to it
+ */
+int drover_elsewhere_sleep(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			   const Drover__SleepOrder *order, struct drover_err *err);
 
 /**
  * drover_elsewhere_forward() - have an operator's request answered by a peer

@@ -14,9 +14,11 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "ctl/allot.h"
+#include "ctl/dpm.h"
 #include "ctl/drs_run.h"
 #include "ctl/habits.h"
 #include "ctl/passes.h"
+#include "ctl/shared.h"
 
 #define SECOND_US UINT64_C(1000000)
 #define PASS_US	  (10 * SECOND_US)
@@ -70,6 +72,7 @@ static void forget_pass(struct drover_drs_run *run)
 
 static void forget(struct drover_drs_run *run)
 {
+	drover_dpm_forget(run);
 	forget_pass(run);
 	while (run->said) {
 		struct drover_drs_said *next = run->said->next;
@@ -158,6 +161,8 @@ static void pass(struct drover_agent *agent)
 		log_warning("load balancing: %s", err.text);
 	else
 		drover_drs_orders_give(agent);
+	if (agent->drs->passes)
+		drover_dpm_pass(agent);
 	drover_habits_save(agent, agent->drs->kept);
 }
 
@@ -284,7 +289,8 @@ void drover_drs_phase(struct drover_agent *agent)
 {
 	struct drover_drs_run *run = agent->drs;
 
-	if (!run)
+	/* In a moment it is known who leads: who did before may have a lot to remember. */
+	if (!run || drover_shared_changes(agent))
 		return;
 	if (!leads(agent)) {
 		forget(run);

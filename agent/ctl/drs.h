@@ -17,6 +17,21 @@ int drover_drs_open(struct drover_agent *agent, struct drover_err *err);
 /** drover_drs_phase() - quorum, members or the leader are other than before */
 void drover_drs_phase(struct drover_agent *agent);
 
+/**
+ * drover_drs_is_ours() - does this host lead, so that it answers the request?
+ *
+ * If not, the request has been seen to: refused, or handed on to the leader.
+ */
+bool drover_drs_is_ours(struct drover_agent *agent, uint64_t id,
+			const Drover__ControlRequest *request);
+
+/**
+ * drover_wishes_put() - change an entry that all members share, and answer the request once that is
+ * done everywhere
+ */
+void drover_wishes_put(struct drover_agent *agent, uint64_t id, const char *prefix,
+		       const char *name, const ProtobufCMessage *message);
+
 /* drs_verbs.c */
 drover_verb drover_drs_show, drover_drs_apply, drover_drs_where;
 

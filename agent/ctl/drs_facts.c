@@ -7,6 +7,10 @@
 
 #include "core/clock.h"
 #include "ctl/drs_run.h"
+#include "ctl/sleep.h"
+
+/* Of the newest figure, in what is known of a host's own needs. */
+#define OWN_SHARE 0.3
 
 struct drover_drs_said *drover_drs_said(struct drover_drs_run *run, const char *host)
 {
@@ -35,10 +39,12 @@ void drover_drs_hear(struct drover_drs_run *run, const char *host, Drover__HostR
 	}
 	if (s->reply)
 		drover__host_reply__free_unpacked(s->reply, NULL);
-	/* Its figures are of the last five seconds, in which a VM may still have been on its way.
+	/*
+	 * Its figures are of the last five seconds, in which a VM may still have been on its way.
+	 * What was needed for so short a time alone moves no VMs.
 	 */
 	if (drover_drs_world_own(reply, &own) && s->quiet)
-		s->own_cpus = own;
+		s->own_cpus = s->own_cpus < 0 ? own : s->own_cpus + OWN_SHARE * (own - s->own_cpus);
 	s->quiet = drover_drs_world_own(reply, &own);
 	s->reply = reply;
 	s->when_us = drover_clock_monotonic();
@@ -77,16 +83,19 @@ static bool has_entry(const struct drover_agent *agent, const char *prefix, cons
 static void report(struct drover_agent *agent, const char *host, struct drover_drs_report *ret)
 {
 	bool there = drover_shared_is_member(agent, host);
+	const Drover__SleepRecord *sleep = drover_sleep_find(agent, host);
 	struct drover_drs_said *s = there ? drover_drs_said(agent->drs, host) : NULL;
 
 	*ret = (struct drover_drs_report){.host = host, .state = DROVER_DRS_HOST_DOWN};
+	if (!there && sleep && sleep->state != DROVER__SLEEP_RECORD__STATE__FAILED)
+		ret->state = DROVER_DRS_HOST_STANDBY;
 	if (!s)
 		return;
 	ret->reply = s->reply;
 	ret->age_us = drover_clock_monotonic() - s->when_us;
 	ret->own_cpus = s->own_cpus;
-	ret->state = has_entry(agent, DROVER_SHARED_MAINTENANCE, host,
-			       &drover__maintenance_record__descriptor)
+	ret->state = sleep || has_entry(agent, DROVER_SHARED_MAINTENANCE, host,
+					&drover__maintenance_record__descriptor)
 			     ? DROVER_DRS_HOST_MAINTENANCE
 			     : DROVER_DRS_HOST_UP;
 }

@@ -33,27 +33,38 @@ struct drover_drs_kept *drover_drs_kept(struct drover_drs_kept **list, const cha
 	return k;
 }
 
-static void end_step(struct drover_drs_kept *k)
+static void put(float *list, uint32_t max, uint32_t *count, float mean)
 {
-	float mean = k->sum / k->samples;
+	if (*count == max)
+		memmove(list, list + 1, --*count * sizeof(*list));
+	list[(*count)++] = mean;
+}
 
-	if (k->history_count == DROVER_DRS_HISTORY)
-		memmove(k->history, k->history + 1, --k->history_count * sizeof(*k->history));
-	k->history[k->history_count++] = mean;
-	drover_drs_habit_learn(&k->habit, k->step * DROVER_DRS_STEP_S + DROVER_DRS_STEP_S / 2,
-			       mean);
-	k->learned = true;
-	k->sum = 0;
-	k->samples = 0;
+/* Has a step ended? Then this is its mean, and @mhz is the first figure of the next. */
+static bool add(struct drover_drs_means *m, uint64_t step, double mhz, float *ret_mean)
+{
+	bool ended = m->samples && m->step != step;
+
+	if (ended) {
+		*ret_mean = (float)(m->sum / m->samples);
+		*m = (struct drover_drs_means){0};
+	}
+	m->step = step;
+	m->sum += mhz;
+	m->samples++;
+	return ended;
 }
 
 void drover_drs_kept_add(struct drover_drs_kept *k, uint64_t now_s, double mhz)
 {
-	uint64_t step = now_s / DROVER_DRS_STEP_S;
+	uint64_t before = k->long_step.step;
+	float mean;
 
-	if (k->samples && k->step != step)
-		end_step(k);
-	k->step = step;
-	k->sum += mhz;
-	k->samples++;
+	if (add(&k->short_step, now_s / DROVER_DRS_RECENT_S, mhz, &mean))
+		put(k->recent, DROVER_DRS_RECENT, &k->recent_count, mean);
+	if (!add(&k->long_step, now_s / DROVER_DRS_STEP_S, mhz, &mean))
+		return;
+	put(k->history, DROVER_DRS_HISTORY, &k->history_count, mean);
+	drover_drs_habit_learn(&k->habit, before * DROVER_DRS_STEP_S + DROVER_DRS_STEP_S / 2, mean);
+	k->learned = true;
 }

@@ -8,6 +8,20 @@
 /* Of histories. */
 #define DROVER_DRS_STEP_S  300
 #define DROVER_DRS_HISTORY 288
+/* Of the last forty minutes. */
+#define DROVER_DRS_RECENT_S 15
+#define DROVER_DRS_RECENT   160
+
+/**
+ * struct drover_drs_means - means of steps
+ * @long_step: of the history's step that runs
+ * @recent: the same of each step of DROVER_DRS_RECENT_S; @short_step: of the one that runs
+ */
+struct drover_drs_means {
+	double sum;
+	uint32_t samples;
+	uint64_t step;
+};
 
 /**
  * struct drover_drs_kept - what is remembered of a VM from one look to the next, by its name
@@ -21,9 +35,10 @@ struct drover_drs_kept {
 	char name[DROVER_NAME_LEN];
 	float history[DROVER_DRS_HISTORY];
 	uint32_t history_count;
-	double sum;
-	uint32_t samples;
-	uint64_t step;
+	struct drover_drs_means long_step;
+	float recent[DROVER_DRS_RECENT];
+	uint32_t recent_count;
+	struct drover_drs_means short_step;
 	struct drover_drs_habit habit;
 	bool learned;
 	double blackout_ms;

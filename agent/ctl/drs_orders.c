@@ -64,15 +64,6 @@ static void drop_oldest(Drover__DrsHistory *h)
 	h->n_records--;
 }
 
-static void set_text(char **field, const char *text)
-{
-	if (*field != protobuf_c_empty_string)
-		free(*field);
-	*field = strdup(text);
-	if (!*field)
-		*field = (char *)protobuf_c_empty_string;
-}
-
 static Drover__DrsRecord *add(struct drover_agent *agent, const struct drover_drs_move *move,
 			      bool asked)
 {
@@ -91,12 +82,13 @@ static Drover__DrsRecord *add(struct drover_agent *agent, const struct drover_dr
 	}
 	drover__drs_record__init(r);
 	r->time_us = drover_clock_realtime();
-	set_text(&r->vm, w->vms[move->vm].name);
-	set_text(&r->from, w->hosts[move->from].name);
-	set_text(&r->to, w->hosts[move->to].name);
-	set_text(&r->reason, move->reason);
+	drover_shared_text(&r->vm, w->vms[move->vm].name);
+	drover_shared_text(&r->from, w->hosts[move->from].name);
+	drover_shared_text(&r->to, w->hosts[move->to].name);
+	drover_shared_text(&r->reason, move->reason);
 	r->priority = move->priority;
 	r->asked = asked;
+	r->evacuation = move->kind == DROVER_DRS_EVACUATE;
 	h->records[h->n_records++] = r;
 	return r;
 }
@@ -115,7 +107,7 @@ static void fail(struct drover_agent *agent, Drover__DrsRecord *r, const char *w
 {
 	r->state = FAILED;
 	r->total_us = drover_clock_realtime() - r->time_us;
-	set_text(&r->error, why);
+	drover_shared_text(&r->error, why);
 	drover_news_vm(agent, r->vm, "vm %s did not move from %s to %s: %s", r->vm, r->from, r->to,
 		       why);
 }

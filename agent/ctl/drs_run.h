@@ -32,6 +32,7 @@ struct drover_drs_said {
  * @history: as the cluster has it, with what is not written yet; NULL until this host leads
  * @passes: since it leads; the fields below are of the last one, if this is not 0
  * @ids: number of each of the plan's moves
+ * @dpm: what power management keeps; dpm.c
  * @approved: numbers that an operator has approved and that are not ordered yet
  */
 struct drover_drs_run {
@@ -48,6 +49,7 @@ struct drover_drs_run {
 	uint64_t *approved;
 	size_t approved_count;
 	bool allotted;
+	struct drover_dpm_run *dpm;
 };
 
 /* --- drs_facts.c --- */

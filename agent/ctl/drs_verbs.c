@@ -259,8 +259,8 @@ static void answer(struct drover_agent *agent, uint64_t id)
 
 /* --- verbs --- */
 
-/* True: this host leads. Otherwise the request has been seen to. */
-static bool is_ours(struct drover_agent *agent, uint64_t id, const Drover__ControlRequest *request)
+bool drover_drs_is_ours(struct drover_agent *agent, uint64_t id,
+			const Drover__ControlRequest *request)
 {
 	struct drover_err err = {0};
 
@@ -278,7 +278,7 @@ static bool is_ours(struct drover_agent *agent, uint64_t id, const Drover__Contr
 
 void drover_drs_show(struct drover_agent *agent, uint64_t id, const Drover__ControlRequest *request)
 {
-	if (is_ours(agent, id, request))
+	if (drover_drs_is_ours(agent, id, request))
 		answer(agent, id);
 }
 
@@ -325,7 +325,7 @@ void drover_drs_apply(struct drover_agent *agent, uint64_t id,
 	struct drover_err err = {0};
 	int r;
 
-	if (!is_ours(agent, id, request))
+	if (!drover_drs_is_ours(agent, id, request))
 		return;
 	if (!run->passes)
 		r = drover_err_set(
@@ -403,7 +403,7 @@ void drover_drs_where(struct drover_agent *agent, uint64_t id,
 	Drover__DrsMove *move = NULL;
 	struct drover_err err = {0};
 
-	if (!is_ours(agent, id, request))
+	if (!drover_drs_is_ours(agent, id, request))
 		return;
 	if (where(agent, request->vm_place, &move, &err) < 0) {
 		drover_verbs_refuse(agent, id, &err);

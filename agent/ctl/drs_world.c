@@ -15,6 +15,8 @@
 /* Moves that fail are tried again after this time, then after twice as long each time. */
 #define REST_S	   30
 #define REST_MAX_S 960
+/* A move ends that long after it was ordered, at most. */
+#define APART_US (1800 * UINT64_C(1000000))
 
 /* --- hosts --- */
 
@@ -168,6 +170,24 @@ int32_t drover_drs_world_vm(const struct drover_drs_world *w, const char *name)
 
 /* --- VMs --- */
 
+/*
+ * Did it leave because its host was to be emptied? The hosts' clocks need not agree to the second.
+ */
+static bool was_evacuated(const Drover__DrsHistory *history, const char *vm,
+			  const Drover__MoveRecord *move)
+{
+	for (size_t i = 0; history && i < history->n_records; i++) {
+		const Drover__DrsRecord *r = history->records[i];
+		uint64_t apart = r->time_us > move->time_us ? r->time_us - move->time_us
+							    : move->time_us - r->time_us;
+
+		if (r->evacuation && !strcmp(r->vm, vm) && !strcmp(r->from, move->from) &&
+		    !strcmp(r->to, move->to) && apart < APART_US)
+			return true;
+	}
+	return false;
+}
+
 static void take_past(const struct drover_drs_world *w, const struct drover_drs_facts *f,
 		      struct drover_drs_vm *vm)
 {
@@ -183,7 +203,9 @@ static void take_past(const struct drover_drs_world *w, const struct drover_drs_
 	for (size_t i = skip; i < r->n_moves; i++)
 		vm->past[vm->past_count++] = (struct drover_drs_past){
 			.when_s = r->moves[i]->time_us / 1000000,
-			.from = drover_drs_world_host(w, r->moves[i]->from),
+			.from = was_evacuated(f->history, vm->name, r->moves[i])
+					? DROVER_DRS_NONE
+					: drover_drs_world_host(w, r->moves[i]->from),
 			.to = drover_drs_world_host(w, r->moves[i]->to),
 		};
 }
@@ -273,6 +295,8 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	vm->blackout_ms = k->blackout_ms;
 	vm->history = k->history_count ? k->history : NULL;
 	vm->history_count = k->history_count;
+	vm->recent = k->recent_count ? k->recent : NULL;
+	vm->recent_count = k->recent_count;
 	vm->habit = &k->habit;
 	take_past(w, f, vm);
 	/*
@@ -355,7 +379,9 @@ int drover_drs_world_make(const struct drover_drs_facts *f, struct drover_drs_ke
 			  struct drover_drs_world *ret_world, struct drover_err *err)
 {
 	struct drover_drs_world w = {
-		.snapshot = {.now_s = f->now_us / 1000000, .history_step_s = DROVER_DRS_STEP_S},
+		.snapshot = {.now_s = f->now_us / 1000000,
+			     .history_step_s = DROVER_DRS_STEP_S,
+			     .recent_step_s = DROVER_DRS_RECENT_S},
 	};
 	size_t vms = 0;
 	int r;

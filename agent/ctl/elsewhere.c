@@ -283,6 +283,19 @@ int drover_elsewhere_allot(const struct drover_conf *conf, const struct drover_p
 	return r;
 }
 
+int drover_elsewhere_sleep(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			   const Drover__SleepOrder *order, struct drover_err *err)
+{
+	Drover__SleepReply *reply = NULL;
+	int r;
+
+	r = query(conf, peer, DROVER_FRAME_SLEEP, &order->base, DROVER_FRAME_SLEEP_REPLY,
+		  &drover__sleep_reply__descriptor, &reply, err);
+	if (r == 0)
+		drover__sleep_reply__free_unpacked(reply, NULL);
+	return r;
+}
+
 int drover_elsewhere_forward(const struct drover_conf *conf, const struct drover_peer_conf *peer,
 			     Drover__ControlRequest *request, Drover__ControlReply **ret_reply,
 			     struct drover_err *err)

@@ -16,6 +16,9 @@
 /* Numbers of mailbox requests are small. */
 #define MARK   (UINT64_C(1) << 63)
 #define WAIT_S 27
+/* Members change within a few seconds, or the cluster has lost its quorum. */
+#define LOOK_US	  UINT64_C(300000)
+#define LOOKS_MAX 30
 
 /* --- here, for a peer --- */
 
@@ -41,6 +44,10 @@ static bool is_for_others(const Drover__ControlRequest *request)
 	case DROVER__CONTROL_REQUEST__VERB_DRS_SHOW:
 	case DROVER__CONTROL_REQUEST__VERB_DRS_APPLY:
 	case DROVER__CONTROL_REQUEST__VERB_VM_PLACE:
+	case DROVER__CONTROL_REQUEST__VERB_DPM_SHOW:
+	case DROVER__CONTROL_REQUEST__VERB_DPM_APPLY:
+	case DROVER__CONTROL_REQUEST__VERB_HOST_SLEEP:
+	case DROVER__CONTROL_REQUEST__VERB_HOST_WAKE:
 		return true;
 	case DROVER__CONTROL_REQUEST__VERB_VM_START:
 		return !*request->vm_start->on && request->vm_start->definition.len;
@@ -209,11 +216,64 @@ static int begin(struct drover_agent *agent, uint64_t id, const Drover__ControlR
 	return r;
 }
 
+/* --- while members change nobody leads --- */
+
+struct pending {
+	struct drover_agent *agent;
+	uint64_t id;
+	Drover__ControlRequest *request;
+	uint32_t looks;
+};
+
+static void pending_free(struct pending *p)
+{
+	drover__control_request__free_unpacked(p->request, NULL);
+	free(p);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct pending *p = data;
+	struct drover_err err = {0};
+
+	if (drover_shared_changes(p->agent) && ++p->looks < LOOKS_MAX) {
+		sd_event_source_set_time_relative(source, LOOK_US);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	if (drover_shared_changes(p->agent)) {
+		drover_err_set(&err, EAGAIN, "the members of the cluster change; try again");
+		drover_verbs_refuse(p->agent, p->id, &err);
+	} else {
+		/* From the start: this host may lead now. */
+		drover_verbs_request(p->agent, p->id, p->request);
+	}
+	sd_event_source_unref(source);
+	pending_free(p);
+	return 0;
+}
+
+static bool postpone(struct drover_agent *agent, uint64_t id, const Drover__ControlRequest *request)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+	sd_event_source *timer = NULL;
+
+	if (!p)
+		return false;
+	*p = (struct pending){.agent = agent, .id = id, .request = copy(request)};
+	if (p->request && sd_event_add_time_relative(agent->event, &timer, CLOCK_MONOTONIC, LOOK_US,
+						     0, on_look, p) >= 0)
+		return true;
+	pending_free(p);
+	return false;
+}
+
 void drover_forward_to_leader(struct drover_agent *agent, uint64_t id,
 			      const Drover__ControlRequest *request)
 {
 	struct drover_err err = {0};
 
+	if (drover_shared_changes(agent) && postpone(agent, id, request))
+		return;
 	if (begin(agent, id, request, &err) < 0)
 		drover_verbs_refuse(agent, id, &err);
 }

@@ -17,6 +17,7 @@
 #include "ctl/pools.h"
 #include "ctl/reply.h"
 #include "ctl/shared.h"
+#include "ctl/sleep.h"
 #include "migrate/target.h"
 #include "net/listener.h"
 
@@ -105,6 +106,7 @@ struct order {
 	const char *leader;
 	const Drover__MoveOrder *move;
 	const Drover__Allot *allot;
+	const Drover__SleepOrder *sleep;
 	uint64_t migration_id;
 	int result;
 	struct drover_err *err;
@@ -163,6 +165,30 @@ static int obey_allot(struct drover_agent *agent, struct drover_peer *peer,
 	drover_call_wait(agent->calls, do_allot, &o);
 	return o.result < 0 ? o.result
 			    : drover_peer_send(peer, DROVER_FRAME_ALLOT_REPLY, &reply.base, 0, err);
+}
+
+static void do_leave(void *data)
+{
+	struct order *o = data;
+
+	if (o->sleep->stay) {
+		drover_leave_undo(o->agent);
+		return;
+	}
+	o->result = check_leader(o);
+	if (o->result == 0)
+		o->result = drover_leave_obey(o->agent, o->sleep, o->err);
+}
+
+static int obey_sleep(struct drover_agent *agent, struct drover_peer *peer,
+		      const Drover__SleepOrder *sleep, struct drover_err *err)
+{
+	struct order o = { .agent = agent, .leader = peer->host, .sleep = sleep, .err = err };
+	Drover__SleepReply reply = DROVER__SLEEP_REPLY__INIT;
+
+	drover_call_wait(agent->calls, do_leave, &o);
+	return o.result < 0 ? o.result
+			    : drover_peer_send(peer, DROVER_FRAME_SLEEP_REPLY, &reply.base, 0, err);
 }
 
 /* --- requests of operators on other hosts --- */
@@ -235,6 +261,7 @@ static const struct {
 	{ DROVER_FRAME_MOVE_ORDER, &drover__move_order__descriptor },
 	{ DROVER_FRAME_ALLOT, &drover__allot__descriptor },
 	{ DROVER_FRAME_FORWARD, &drover__forward__descriptor },
+	{ DROVER_FRAME_SLEEP, &drover__sleep_order__descriptor },
 };
 
 static int answer_message(struct drover_agent *agent, struct drover_peer *peer,
@@ -258,6 +285,8 @@ static int answer_message(struct drover_agent *agent, struct drover_peer *peer,
 		return obey_allot(agent, peer, message, err);
 	case DROVER_FRAME_FORWARD:
 		return answer_forward(agent, peer, message, err);
+	case DROVER_FRAME_SLEEP:
+		return obey_sleep(agent, peer, message, err);
 	default:
 		return answer_host(agent, peer, ((Drover__HostQuery *)message)->schedule, err);
 	}

@@ -14,6 +14,7 @@
 #include "ctl/agent.h"
 #include "ctl/drs.h"
 #include "ctl/reply.h"
+#include "ctl/sleep.h"
 
 #define CONF_MAX (1 << 20)
 
@@ -43,6 +44,7 @@ static void on_phase(void *data)
 	if (agent->alone)
 		return;
 	drover_drs_phase(agent);
+	drover_sleep_phase(agent);
 	if (r->phase == DROVER_REPLICA_ACTIVE)
 		log_info("the cluster has quorum: %zu agents, %s leads", r->store.member_count,
 			 leader_of(r));

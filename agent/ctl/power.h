@@ -13,6 +13,13 @@ enum drover_power_deed {
 	DROVER_POWER_CUT,
 };
 
+/* When a host may be turned off. */
+enum drover_power_care {
+	DROVER_POWER_IF_EMPTY,	  /* it says that no VM is on it, or it is off */
+	DROVER_POWER_UNLESS_USED, /* it does not say that VMs are on it */
+	DROVER_POWER_ANYWAY,
+};
+
 /**
  * struct drover_power_outcome - what came of a deed
  * @busy: nothing yet
@@ -33,8 +40,7 @@ typedef void drover_power_done(void *data, const struct drover_power_outcome *ou
 
 /**
  * drover_power_begin() - begin a deed on a host, by its file in DROVER_POWER_DIR
- * @force: turn it off whatever runs there; without it, a host is turned off when it says that no
- *	VM is on it, or when it is off
+ * @care: of VMs that may be on it, when it is to be turned off
  * @done: called in the control thread some time later, once, if 0 is returned; or NULL
  *
  * A look takes up to 25 s, on and a cut up to 60 s, a shut-down up to five minutes.
@@ -43,12 +49,19 @@ typedef void drover_power_done(void *data, const struct drover_power_outcome *ou
  * host is to turn itself off, and those of drover_power_load().
  */
 int drover_power_begin(struct drover_agent *agent, const char *host, enum drover_power_deed deed,
-		       bool force, drover_power_done *done, void *data, struct drover_err *err);
+		       enum drover_power_care care, drover_power_done *done, void *data,
+		       struct drover_err *err);
+
+/** drover_power_begin_within() - the same within so much time; 0: as long as it may take */
+int drover_power_begin_within(struct drover_agent *agent, const char *host,
+			      enum drover_power_deed deed, enum drover_power_care care,
+			      uint64_t patience_us, drover_power_done *done, void *data,
+			      struct drover_err *err);
 
 /** drover_power_begin_by() - the same by these ways, which are copied */
 int drover_power_begin_by(struct drover_agent *agent, const struct drover_power_host *ways,
-			  enum drover_power_deed deed, bool force, drover_power_done *done,
-			  void *data, struct drover_err *err);
+			  enum drover_power_deed deed, enum drover_power_care care,
+			  drover_power_done *done, void *data, struct drover_err *err);
 
 /** drover_power_last() - how the last on or off of a host stands; NULL: there was none */
 const struct drover_power_outcome *drover_power_last(const char *host);

@@ -38,7 +38,8 @@ static struct record *records;
 struct deed {
 	struct drover_agent *agent;
 	struct drover_power_host ways;
-	bool force;
+	enum drover_power_care care;
+	uint64_t patience_us;
 	struct drover_power_outcome outcome;
 	drover_power_done *done;
 	void *data;
@@ -131,17 +132,20 @@ static int look(struct deed *d, struct drover_err *err)
 static int turn_off(struct deed *d, enum drover_power_how how, struct drover_err *err)
 {
 	struct drover_power_outcome *o = &d->outcome;
-	int r = d->force ? 0 : check_empty(d, err);
+	int r = d->care == DROVER_POWER_ANYWAY ? 0 : check_empty(d, err);
 
+	if (r == -EHOSTUNREACH && d->care == DROVER_POWER_UNLESS_USED) {
+		*err = (struct drover_err){0};
+		r = 0;
+	}
 	if (r == -EHOSTUNREACH && look(d, NULL) == 0 && o->result.state == DROVER_POWER_OFF) {
 		o->result.already = true;
-		err->code = 0;
-		err->text[0] = '\0';
+		*err = (struct drover_err){0};
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	return drover_power_off(&d->ways, how, drover_clock_monotonic() + patience_us[o->deed],
+	return drover_power_off(&d->ways, how, drover_clock_monotonic() + d->patience_us,
 				&o->result, err);
 }
 
@@ -155,7 +159,7 @@ static void act(struct deed *d)
 			read_watts(d);
 		return;
 	case DROVER_POWER_TURN_ON:
-		drover_power_on(&d->ways, drover_clock_monotonic() + patience_us[o->deed],
+		drover_power_on(&d->ways, drover_clock_monotonic() + d->patience_us,
 				&o->result, &o->err);
 		return;
 	case DROVER_POWER_TURN_OFF:
@@ -258,9 +262,9 @@ static int start(struct deed *d, struct drover_err *err)
 	return r;
 }
 
-int drover_power_begin_by(struct drover_agent *agent, const struct drover_power_host *ways,
-			  enum drover_power_deed deed, bool force, drover_power_done *done,
-			  void *data, struct drover_err *err)
+static int begin(struct drover_agent *agent, const struct drover_power_host *ways,
+		 enum drover_power_deed deed, enum drover_power_care care, uint64_t patience,
+		 drover_power_done *done, void *data, struct drover_err *err)
 {
 	int r = check(agent, ways->name, deed, err);
 	struct deed *d;
@@ -272,7 +276,8 @@ int drover_power_begin_by(struct drover_agent *agent, const struct drover_power_
 		return drover_err_set(err, ENOMEM, "out of memory");
 	d->agent = agent;
 	d->ways = *ways;
-	d->force = force;
+	d->care = care;
+	d->patience_us = patience ? patience : patience_us[deed];
 	d->done = done;
 	d->data = data;
 	d->outcome.deed = deed;
@@ -284,8 +289,17 @@ int drover_power_begin_by(struct drover_agent *agent, const struct drover_power_
 	return r;
 }
 
-int drover_power_begin(struct drover_agent *agent, const char *host, enum drover_power_deed deed,
-		       bool force, drover_power_done *done, void *data, struct drover_err *err)
+int drover_power_begin_by(struct drover_agent *agent, const struct drover_power_host *ways,
+			  enum drover_power_deed deed, enum drover_power_care care,
+			  drover_power_done *done, void *data, struct drover_err *err)
+{
+	return begin(agent, ways, deed, care, 0, done, data, err);
+}
+
+int drover_power_begin_within(struct drover_agent *agent, const char *host,
+			      enum drover_power_deed deed, enum drover_power_care care,
+			      uint64_t patience, drover_power_done *done, void *data,
+			      struct drover_err *err)
 {
 	struct drover_power_host ways;
 	int r = check(agent, host, deed, err);
@@ -294,7 +308,14 @@ int drover_power_begin(struct drover_agent *agent, const char *host, enum drover
 		r = drover_power_load(DROVER_POWER_DIR, host, &ways, err);
 	if (r < 0)
 		return r;
-	r = drover_power_begin_by(agent, &ways, deed, force, done, data, err);
+	r = begin(agent, &ways, deed, care, patience, done, data, err);
 	drover_power_forget(&ways);
 	return r;
+}
+
+int drover_power_begin(struct drover_agent *agent, const char *host, enum drover_power_deed deed,
+		       enum drover_power_care care, drover_power_done *done, void *data,
+		       struct drover_err *err)
+{
+	return drover_power_begin_within(agent, host, deed, care, 0, done, data, err);
 }

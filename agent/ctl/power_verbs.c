@@ -102,7 +102,8 @@ static void look(struct looks *l, const char *host)
 	struct drover_power_outcome o = { 0 };
 
 	l->left++;
-	if (drover_power_begin(l->agent, host, DROVER_POWER_LOOK, false, on_looked, l, &o.err) == 0)
+	if (drover_power_begin(l->agent, host, DROVER_POWER_LOOK, DROVER_POWER_IF_EMPTY, on_looked,
+			       l, &o.err) == 0)
 		return;
 	snprintf(o.host, sizeof(o.host), "%s", host);
 	on_looked(l, &o);
@@ -162,7 +163,9 @@ static int begin_looks(struct drover_agent *agent, uint64_t id, const char *host
 static int begin(struct drover_agent *agent, uint64_t id, const Drover__HostPower *q,
 		 enum drover_power_deed deed, struct drover_err *err)
 {
-	int r = drover_power_begin(agent, q->host, deed, q->force, NULL, NULL, err);
+	int r = drover_power_begin(agent, q->host, deed,
+				   q->force ? DROVER_POWER_ANYWAY : DROVER_POWER_IF_EMPTY, NULL,
+				   NULL, err);
 
 	if (r == 0)
 		answer(agent, id, drover_power_last(q->host));

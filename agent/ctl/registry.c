@@ -36,6 +36,9 @@ int drover_entry_reserve(struct drover_agent *agent, const char *name,
 	if (drover_entry_find(agent, name))
 		return drover_err_set(err, EEXIST, "vm %s is already running on %s", name,
 				      agent->conf.host);
+	if (agent->leaving)
+		return drover_err_set(err, EBUSY, "%s is about to be turned off and takes no VMs",
+				      agent->conf.host);
 	if (drover_storage_moves(agent, name, NULL))
 		return drover_err_set(err, EBUSY, "a disk of vm %s is being moved", name);
 	e = calloc(1, sizeof(*e));

@@ -87,11 +87,27 @@ int drover_shared_set(struct drover_agent *agent, const char *prefix, const char
 				  err);
 }
 
+void drover_shared_text(char **field, const char *text)
+{
+	if (*field != protobuf_c_empty_string)
+		free(*field);
+	*field = strdup(text);
+	if (!*field)
+		*field = (char *)protobuf_c_empty_string;
+}
+
 bool drover_shared_active(const struct drover_agent *agent)
 {
 	const struct drover_replica *r = replica(agent);
 
 	return r && r->phase == DROVER_REPLICA_ACTIVE;
+}
+
+bool drover_shared_changes(const struct drover_agent *agent)
+{
+	const struct drover_replica *r = replica(agent);
+
+	return r && r->phase == DROVER_REPLICA_SYNCING;
 }
 
 const char *drover_shared_leader(const struct drover_agent *agent)

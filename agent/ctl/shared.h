@@ -15,6 +15,10 @@
 #define DROVER_SHARED_RULE	  "rule/"
 #define DROVER_SHARED_POOL	  "pool/"
 #define DROVER_SHARED_MAINTENANCE "maintenance/"
+#define DROVER_SHARED_POWER	  "power/"
+#define DROVER_SHARED_SLEEP	  "sleep/"
+#define DROVER_SHARED_DPM	  "setting/dpm"
+#define DROVER_SHARED_POWER_PAST  "dpm/history"
 #define DROVER_SHARED_DRS	  "setting/drs"
 #define DROVER_SHARED_HABIT	  "habit/"
 #define DROVER_SHARED_HISTORY	  "drs/history"
@@ -53,8 +57,14 @@ int drover_shared_set(struct drover_agent *agent, const char *prefix, const char
 		      const ProtobufCMessage *message, drover_cluster_done done, void *data,
 		      struct drover_err *err);
 
+/** drover_shared_text() - give a message's field another text, a copy */
+void drover_shared_text(char **field, const char *text);
+
 /** drover_shared_active() - this host is in the quorate partition (or in no cluster) */
 bool drover_shared_active(const struct drover_agent *agent);
+
+/** drover_shared_changes() - it is becoming one: for a moment nobody leads */
+bool drover_shared_changes(const struct drover_agent *agent);
 
 /** drover_shared_leader() - host that runs the policies, "" where there is none */
 const char *drover_shared_leader(const struct drover_agent *agent);

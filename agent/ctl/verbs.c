@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "ctl/agent.h"
+#include "ctl/dpm.h"
 #include "ctl/drs.h"
 #include "ctl/forward.h"
 #include "ctl/power.h"
@@ -49,6 +50,12 @@ static const struct {
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_MAINTENANCE, drover_wishes_maintenance },
 	{ DROVER__CONTROL_REQUEST__VERB_VM_PLACE, drover_drs_where },
 	{ DROVER__CONTROL_REQUEST__VERB_HOST_POWER, drover_power_verb },
+	{ DROVER__CONTROL_REQUEST__VERB_DPM_SHOW, drover_dpm_show },
+	{ DROVER__CONTROL_REQUEST__VERB_DPM_APPLY, drover_dpm_apply },
+	{ DROVER__CONTROL_REQUEST__VERB_DPM_SET, drover_dpm_set },
+	{ DROVER__CONTROL_REQUEST__VERB_DPM_SET_HOST, drover_dpm_set_host },
+	{ DROVER__CONTROL_REQUEST__VERB_HOST_SLEEP, drover_dpm_sleep },
+	{ DROVER__CONTROL_REQUEST__VERB_HOST_WAKE, drover_dpm_wake },
 };
 
 void drover_verbs_request(void *data, uint64_t id, const Drover__ControlRequest *request)

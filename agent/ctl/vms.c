@@ -197,15 +197,17 @@ static int on_stop_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct drover_entry *e = data;
 	struct drover_err err = { 0 };
+	uint64_t next;
 
 	if (drover_clock_monotonic() >= e->stop_until_us) {
 		give_up_stop(e);
 		return 0;
 	}
-	/* It may be ending just now. */
-	if (!e->stop_force && press(e, &err) < 0)
+	/* It may be ending just now. One that hangs holds this thread up once, not all the while. */
+	next = press(e, &err) < 0 ? e->stop_until_us : next_press(e);
+	if (err.code)
 		log_debug("vm %s: %s", e->name, err.text);
-	sd_event_source_set_time(source, next_press(e));
+	sd_event_source_set_time(source, next);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -223,7 +225,6 @@ static int begin_stop(struct drover_entry *e, bool force, struct drover_err *err
 		return drover_err_set(err, EALREADY, "vm %s is being stopped already", e->name);
 	/* The disks stay where they are. */
 	drover_storage_cancel(e->agent, e->name);
-	e->stop_force = force;
 	/* "quit" lets QEMU close its disks in good order. */
 	return force ? drover_qmp_call(e->vm->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL, err)
 		     : press(e, err);
@@ -249,8 +250,8 @@ void drover_vms_stop(struct drover_agent *agent, uint64_t id, const Drover__Cont
 	wait_s = wait_s < STOP_MAX_S ? wait_s : STOP_MAX_S;
 	e->stop_request = id;
 	e->stop_until_us = drover_clock_monotonic() + wait_s * 1000000;
-	sd_event_add_time(agent->event, &e->stop_timer, CLOCK_MONOTONIC, next_press(e), 0,
-			  on_stop_timer, e);
+	sd_event_add_time(agent->event, &e->stop_timer, CLOCK_MONOTONIC,
+			  stop->force ? e->stop_until_us : next_press(e), 0, on_stop_timer, e);
 }
 
 /* --- list and show --- */

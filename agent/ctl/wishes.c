@@ -45,9 +45,8 @@ static int check_cluster(const struct drover_agent *agent, struct drover_err *er
 			    : 0;
 }
 
-/* Changes the entry, and answers once that is done everywhere. */
-static void set(struct drover_agent *agent, uint64_t id, const char *prefix, const char *name,
-		const ProtobufCMessage *message)
+void drover_wishes_put(struct drover_agent *agent, uint64_t id, const char *prefix,
+		       const char *name, const ProtobufCMessage *message)
 {
 	struct wish *w = calloc(1, sizeof(*w));
 	struct drover_err err = {0};
@@ -101,7 +100,7 @@ static void remove_entry(struct drover_agent *agent, uint64_t id, const char *pr
 	if (r < 0)
 		drover_verbs_refuse(agent, id, &err);
 	else
-		set(agent, id, prefix, name, NULL);
+		drover_wishes_put(agent, id, prefix, name, NULL);
 }
 
 /* The messages of a prefix, as the list of a reply. */
@@ -156,7 +155,7 @@ void drover_wishes_drs(struct drover_agent *agent, uint64_t id,
 		now.failover_hosts = q->failover_hosts;
 	if (q->mask & 2)
 		now.settle_s = q->settle_s;
-	set(agent, id, DROVER_SHARED_DRS, "", &now.base);
+	drover_wishes_put(agent, id, DROVER_SHARED_DRS, "", &now.base);
 	if (before)
 		drover__drs_settings__free_unpacked(before, NULL);
 }
@@ -207,7 +206,7 @@ void drover_wishes_rule_set(struct drover_agent *agent, uint64_t id,
 	if (r < 0)
 		drover_verbs_refuse(agent, id, &err);
 	else
-		set(agent, id, DROVER_SHARED_RULE, rule->name, &rule->base);
+		drover_wishes_put(agent, id, DROVER_SHARED_RULE, rule->name, &rule->base);
 }
 
 void drover_wishes_rule_list(struct drover_agent *agent, uint64_t id,
@@ -282,7 +281,7 @@ void drover_wishes_share_set(struct drover_agent *agent, uint64_t id,
 	if (r < 0)
 		drover_verbs_refuse(agent, id, &err);
 	else
-		set(agent, id, pool ? DROVER_SHARED_RESPOOL : DROVER_SHARED_SHARE, s->name,
+		drover_wishes_put(agent, id, pool ? DROVER_SHARED_RESPOOL : DROVER_SHARED_SHARE, s->name,
 		    &s->base);
 }
 
@@ -366,7 +365,7 @@ void drover_wishes_maintenance(struct drover_agent *agent, uint64_t id,
 	}
 	record.host = q->host;
 	record.since_us = drover_clock_realtime();
-	set(agent, id, DROVER_SHARED_MAINTENANCE, q->host, q->on ? &record.base : NULL);
+	drover_wishes_put(agent, id, DROVER_SHARED_MAINTENANCE, q->host, q->on ? &record.base : NULL);
 	drover_news_vm(agent, "", "host %s %s maintenance", q->host,
 		       q->on ? "goes into" : "leaves");
 }

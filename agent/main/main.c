@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "ctl/agent.h"
 #include "ctl/drs.h"
+#include "ctl/sleep.h"
 #include "ctl/telemetry.h"
 
 static void log_to_journal(enum drover_log_level level, const struct drover_log_subject *subject,
@@ -96,6 +97,8 @@ static int set_up(struct drover_agent *agent, const char *path, struct drover_er
 		r = drover_pools_init(agent, err);
 	if (r == 0)
 		r = drover_drs_open(agent, err);
+	if (r == 0)
+		r = drover_sleep_open(agent, err);
 	if (r == 0)
 		r = drover_inventory_open(agent, err);
 	if (r == 0)

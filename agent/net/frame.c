@@ -50,7 +50,7 @@ static bool type_exists(uint16_t type)
 	return (type >= DROVER_FRAME_HELLO && type <= DROVER_FRAME_ERROR) ||
 	       (type >= DROVER_FRAME_PREPARE && type <= DROVER_FRAME_OUTCOME_REPLY) ||
 	       (type >= DROVER_FRAME_HOST_QUERY && type <= DROVER_FRAME_MOVE_ORDER_REPLY) ||
-	       (type >= DROVER_FRAME_RESUME && type <= DROVER_FRAME_FORWARD_REPLY);
+	       (type >= DROVER_FRAME_RESUME && type <= DROVER_FRAME_SLEEP_REPLY);
 }
 
 int drover_frame_unpack(const uint8_t buf[DROVER_FRAME_HEADER_SIZE],

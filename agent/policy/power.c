@@ -27,6 +27,7 @@ static struct drover_dpm_options with_defaults(struct drover_dpm_options o, size
 	o.hosts_min = or_else(o.hosts_min, 1);
 	o.wake_window_s = or_else(o.wake_window_s, 300);
 	o.sleep_window_s = or_else(o.sleep_window_s, 2400);
+	o.quiet_s = or_else(o.quiet_s, o.sleep_window_s);
 	o.stay_on_s = or_else(o.stay_on_s, 2400);
 	o.stay_off_s = or_else(o.stay_off_s, 600);
 	o.leave_max = or_else(o.leave_max, hosts >= 10 ? (uint32_t)(hosts / 10) : 1);

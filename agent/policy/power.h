@@ -54,6 +54,7 @@ struct drover_dpm_host {
  * @hosts_min: that stay on, default 1
  * @cpu_min_mhz, @memory_min_mib: capacity that stays on
  * @wake_window_s, @sleep_window_s: over which demand is looked at, 300 and 2400
+ * @quiet_s: that long it is expected to stay quiet where no habit tells; default: @sleep_window_s
  * @stay_on_s: a host that woke stays on that long, default 2400
  * @stay_off_s: a host that fell asleep is not woken before, but for what must be or for
  *	demand that is not met; default 600
@@ -67,6 +68,7 @@ struct drover_dpm_options {
 	double cpu_min_mhz;
 	uint64_t memory_min_mib;
 	uint32_t wake_window_s, sleep_window_s;
+	uint32_t quiet_s;
 	uint32_t stay_on_s, stay_off_s;
 	uint32_t leave_max;
 };

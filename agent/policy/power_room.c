@@ -25,31 +25,50 @@ static double believable(const struct drover_drs_vm *vm, double mhz)
 }
 
 /* The mean of @count figures that end @skip before the newest; below 0 when there are none. */
-static double mean_of_past(const struct drover_drs_vm *vm, uint32_t skip, uint32_t count)
+static double mean_of_past(const struct drover_dpm_room *room, const struct drover_drs_vm *vm,
+			   uint32_t skip, uint32_t count)
 {
+	bool recent = room->s->recent_step_s;
+	const float *past = recent ? vm->recent : vm->history;
+	uint32_t have = !past ? 0 : recent ? vm->recent_count : vm->history_count, n = 0;
 	double sum = 0;
-	uint32_t n = 0;
 
-	for (; vm->history && n < count && skip + n < vm->history_count; n++)
-		sum += believable(vm, vm->history[vm->history_count - 1 - skip - n]);
+	for (; n < count && skip + n < have; n++)
+		sum += believable(vm, past[have - 1 - skip - n]);
 	return n ? sum / n : -1;
+}
+
+/* What it will want, by its habit and by what it wanted within the window. */
+static double expected(const struct drover_dpm_room *room, const struct drover_drs_vm *vm,
+		       uint32_t window, double known)
+{
+	struct drover_drs_vm seen = *vm;
+	uint32_t step_s = room->s->history_step_s;
+
+	if (room->s->recent_step_s) {
+		step_s = room->s->recent_step_s;
+		seen.history_count = vm->recent_count < window ? vm->recent_count : window;
+		seen.history =
+			vm->recent ? vm->recent + vm->recent_count - seen.history_count : NULL;
+	}
+	return drover_dpm_expected(&seen, known, room->s->now_s, step_s,
+				   drover_dpm_ahead_s(room->view));
 }
 
 /* Older steps than the VM has are like the mean of those it has. */
 static void fill_columns(const struct drover_dpm_room *room, const struct drover_drs_vm *vm,
 			 uint32_t per_step, double *columns)
 {
-	double known = mean_of_past(vm, 0, per_step * room->steps);
+	double known = mean_of_past(room, vm, 0, per_step * room->steps);
 
 	if (known < 0)
 		known = believable(vm, vm->cpu_demand);
 	for (uint32_t i = 0; i < room->steps; i++) {
-		double mean = mean_of_past(vm, i * per_step, per_step);
+		double mean = mean_of_past(room, vm, i * per_step, per_step);
 
 		columns[i] = mean < 0 ? known : mean;
 	}
-	columns[room->steps] = drover_dpm_expected(
-		vm, known, room->s->now_s, room->s->history_step_s, drover_dpm_ahead_s(room->view));
+	columns[room->steps] = expected(room, vm, per_step * room->steps, known);
 }
 
 static void book(struct drover_dpm_room *room, size_t v, int32_t host, double sign)
@@ -190,7 +209,10 @@ static int allocate(struct drover_dpm_room *room)
 int drover_dpm_room_init(struct drover_dpm_room *room, const struct drover_dpm_view *view,
 			 const struct drover_dpm_options *options, struct drover_err *err)
 {
-	uint32_t step_s = view->snapshot->history_step_s ? view->snapshot->history_step_s : 300;
+	const struct drover_drs_snapshot *s = view->snapshot;
+	uint32_t step_s = s->recent_step_s    ? s->recent_step_s
+			  : s->history_step_s ? s->history_step_s
+					      : 300;
 	uint32_t per_step = options->wake_window_s > step_s ? options->wake_window_s / step_s : 1;
 	uint32_t steps = options->sleep_window_s / (per_step * step_s);
 

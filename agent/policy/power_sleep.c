@@ -111,7 +111,7 @@ static void try_sleep(struct drover_dpm_pass *p, size_t h)
 		return;
 	}
 	w = drover_dpm_weigh(&p->room, h, p->plan.moves + first, p->plan.move_count - first, p->cpu,
-			     p->o.sleep_window_s);
+			     p->o.quiet_s);
 	priority = priority_of(&w);
 	if (priority > p->o.threshold) {
 		undo(p, h, first);
@@ -127,10 +127,10 @@ static void try_sleep(struct drover_dpm_pass *p, size_t h)
 	a->benefit_j = w.benefit_j;
 	a->cost_j = w.cost_j;
 	snprintf(a->reason, sizeof(a->reason),
-		 "Put %s to sleep: busy by %.0f %% of its CPU over %u min, its %zu VMs fit "
+		 "Put %s to sleep: busy by %.0f %% of its CPU over %.1f min, its %zu VM%s "
 		 "elsewhere; saves %.0f kJ in %.0f min, costs %.0f kJ",
-		 p->s->hosts[h].name, 100 * mean, p->o.sleep_window_s / 60, a->move_count,
-		 w.benefit_j / 1e3, w.quiet_s / 60, w.cost_j / 1e3);
+		 p->s->hosts[h].name, 100 * mean, p->o.sleep_window_s / 60.0, a->move_count,
+		 a->move_count == 1 ? " fits" : "s fit", w.benefit_j / 1e3, w.quiet_s / 60, w.cost_j / 1e3);
 	p->leaving++;
 }
 

@@ -147,9 +147,9 @@ static void wake_for_demand(struct drover_dpm_pass *p, uint32_t column, bool ahe
 		snprintf(why, sizeof(why),
 			 ahead ? "%.0f MHz above %.0f %% of hosts are expected, and moves alone "
 				 "do not help"
-			       : "%.0f MHz above %.0f %% of hosts in the last five minutes, and "
+			       : "%.0f MHz above %.0f %% of hosts in the last %u s, and "
 				 "moves alone do not help",
-			 excess, 100 * p->room.high);
+			 excess, 100 * p->room.high, p->o.wake_window_s);
 		if (!wake(p, ahead ? 3 : 2, !ahead, why))
 			return;
 		left = unload_all(p, column);

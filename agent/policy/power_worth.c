@@ -71,7 +71,10 @@ void drover_dpm_prices(struct drover_dpm_room *room)
 	}
 }
 
-/* The time until the VMs' habits ask for more than what stays on may be filled to. */
+/*
+ * The time until the VMs' habits ask for more than what stays on may be filled to. What they ask
+ * for now is measured: there a habit has to be one.
+ */
 static double quiet_for(const struct drover_dpm_room *room, double left_mhz, uint32_t least_s)
 {
 	for (uint32_t ahead = 0; ahead < QUIET_MAX_S; ahead += SLOT_S) {
@@ -80,12 +83,11 @@ static double quiet_for(const struct drover_dpm_room *room, double left_mhz, uin
 
 		for (size_t i = 0; i < room->s->vm_count; i++) {
 			const struct drover_drs_habit *habit = room->s->vms[i].habit;
+			float weight = habit ? habit->weight[slot] : 0;
 
-			if (!habit || habit->weight[slot] <= 0)
-				sum += room->vm_cpu[i][0];
-			else
-				sum += (double)habit->mean[slot];
-			known += habit && habit->weight[slot] > 0;
+			sum += weight > (ahead ? 0 : DROVER_DRS_SURE) ? (double)habit->mean[slot]
+								      : room->vm_cpu[i][0];
+			known += !ahead || weight > 0;
 		}
 		if (known < (double)room->s->vm_count / 2)
 			return fmax(least_s, ahead);
@@ -97,7 +99,7 @@ static double quiet_for(const struct drover_dpm_room *room, double left_mhz, uin
 
 struct drover_dpm_worth drover_dpm_weigh(const struct drover_dpm_room *room, size_t h,
 					 const struct drover_dpm_move *moves, size_t count,
-					 double left_mhz, uint32_t window_s)
+					 double left_mhz, uint32_t quiet_s)
 {
 	const struct drover_drs_host *host = &room->s->hosts[h];
 	const struct drover_dpm_host *power = &room->view->hosts[h];
@@ -106,7 +108,7 @@ struct drover_dpm_worth drover_dpm_weigh(const struct drover_dpm_room *room, siz
 	double per_mhz = full / fmax(1, drover_dpm_capacity(host));
 	struct drover_dpm_worth w = {.watts = idle};
 
-	w.quiet_s = quiet_for(room, left_mhz, window_s);
+	w.quiet_s = quiet_for(room, left_mhz, quiet_s);
 	w.benefit_j = idle * fmax(0, w.quiet_s - wake_s - OFF_S);
 	w.cost_j = full * (wake_s + OFF_S) + WAKE_RISK * WAKE_RISK_J;
 	for (size_t i = 0; i < count; i++) {

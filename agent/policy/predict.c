@@ -11,7 +11,6 @@
 #define SPREAD	  0.25 /* likewise: standard deviation, of the demand */
 #define SLOT_S	  (24 * 3600 / DROVER_DRS_SLOTS)
 #define LEARN	  0.25 /* of each new day */
-#define SURE	  0.4  /* a habit that weighs as much is believed */
 
 /* Level, variance and correlation from step to step of a VM's demand. */
 struct nature {
@@ -63,7 +62,7 @@ static double habit_ahead(const struct drover_drs_habit *habit, uint64_t now_s, 
 	for (uint64_t t = now_s; t <= now_s + ahead_s; t += SLOT_S / 2, n++) {
 		uint32_t slot = t / SLOT_S % DROVER_DRS_SLOTS;
 
-		if (habit->weight[slot] < (float)SURE)
+		if (habit->weight[slot] < DROVER_DRS_SURE)
 			return 0;
 		sum += (double)habit->mean[slot];
 	}

@@ -5,6 +5,9 @@
 
 #include "policy/snapshot.h"
 
+/* A habit that weighs as much is believed. */
+#define DROVER_DRS_SURE 0.4f
+
 /**
  * drover_drs_habit_learn() - remember a figure, once every five minutes
  * @when_s: of UTC

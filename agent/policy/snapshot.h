@@ -116,6 +116,7 @@ struct drover_drs_habit {
  * @past: its last moves, in any order
  * @history: demand in MHz at steps of the snapshot's history_step_s, the newest last (which is
  *	the step that just ended); may be NULL
+ * @recent: the same at steps of recent_step_s, for as long as power management looks back
  * @habit: or NULL
  * @sampled_s: when the figures were taken
  */
@@ -138,6 +139,8 @@ struct drover_drs_vm {
 	struct drover_drs_past past[DROVER_DRS_PAST_MAX];
 	const float *history;
 	uint32_t history_count;
+	const float *recent;
+	uint32_t recent_count;
 	const struct drover_drs_habit *habit;
 	uint64_t sampled_s;
 };
@@ -193,6 +196,7 @@ struct drover_drs_options {
  * @now_s: the caller's time; of UTC, for habits
  * @flag_names: of the processor flags, or NULL; for sentences only
  * @history_step_s: between two figures of a VM's history; 0: 300
+ * @recent_step_s: of what VMs lately wanted; 0: their histories tell
  */
 struct drover_drs_snapshot {
 	uint64_t now_s;
@@ -207,6 +211,7 @@ struct drover_drs_snapshot {
 	const char *const *flag_names;
 	uint32_t flag_count;
 	uint32_t history_step_s;
+	uint32_t recent_step_s;
 	struct drover_drs_options options;
 };
 

@@ -143,15 +143,24 @@ static void steps_are_remembered(void **state)
 {
 	struct scene *s = scene_new();
 
+	s->facts.now_us -= s->facts.now_us % (300 * UINT64_C(1000000));
 	scene_make(s);
 	s->a->vms[0]->load->cpu_used = 0.75;
 	s->facts.now_us += 10 * 1000000;
 	scene_make(s);
 	assert_int_equal(s->world.snapshot.vms[0].history_count, 0);
-	s->facts.now_us += 300 * UINT64_C(1000000);
+	assert_int_equal(s->world.snapshot.recent_step_s, 15);
+	assert_int_equal(s->world.snapshot.vms[0].recent_count, 0);
+	s->facts.now_us += 5 * 1000000;
 	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].recent_count, 1);
+	assert_float_equal(s->world.snapshot.vms[0].recent[0], 875, 0.1);
+	s->facts.now_us += 285 * UINT64_C(1000000);
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].recent_count, 2);
+	assert_float_equal(s->world.snapshot.vms[0].recent[1], 1000, 0.1);
 	assert_int_equal(s->world.snapshot.vms[0].history_count, 1);
-	assert_float_equal(s->world.snapshot.vms[0].history[0], 875, 0.1);
+	assert_float_equal(s->world.snapshot.vms[0].history[0], 916.7, 0.1);
 	scene_free(s);
 }
 
@@ -200,6 +209,42 @@ static void a_vm_that_was_ordered_away(void **state)
 	r.state = DROVER__DRS_RECORD__STATE__DONE;
 	scene_make(s);
 	assert_int_equal(s->world.snapshot.vms[0].moving_to, DROVER_DRS_NONE);
+	scene_free(s);
+}
+
+/* A VM may go back to a host that it only left because that was to be emptied. */
+static void where_it_came_from(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__MoveRecord m = DROVER__MOVE_RECORD__INIT, *moves[] = {&m};
+	Drover__VmRecord v = DROVER__VM_RECORD__INIT;
+	ProtobufCMessage *vms[] = {&v.base};
+	Drover__DrsRecord r = DROVER__DRS_RECORD__INIT, *list[] = {&r};
+	Drover__DrsHistory h = DROVER__DRS_HISTORY__INIT;
+
+	v.name = "web";
+	m.from = r.from = "b";
+	m.to = r.to = "a";
+	r.vm = "web";
+	r.time_us = NOW_US - 60000000;
+	m.time_us = NOW_US - 50000000;
+	v.moves = moves;
+	v.n_moves = 1;
+	s->facts.vms = (struct drover_shared_list){vms, 1};
+	h.records = list;
+	h.n_records = 1;
+	s->facts.history = &h;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].past_count, 1);
+	assert_int_equal(s->world.snapshot.vms[0].past[0].from, 1);
+	r.evacuation = true;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].past_count, 1);
+	assert_int_equal(s->world.snapshot.vms[0].past[0].from, DROVER_DRS_NONE);
+	/* Another day's. */
+	r.time_us = NOW_US - UINT64_C(7200000000);
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].past[0].from, 1);
 	scene_free(s);
 }
 
@@ -320,6 +365,7 @@ int main(void)
 		cmocka_unit_test(steps_are_remembered),
 		cmocka_unit_test(a_vm_on_its_way),
 		cmocka_unit_test(a_vm_that_was_ordered_away),
+		cmocka_unit_test(where_it_came_from),
 		cmocka_unit_test(failures_make_it_rest),
 		cmocka_unit_test(rules_and_shares),
 		cmocka_unit_test(a_host_that_is_off),

@@ -238,7 +238,7 @@ static void demand_wakes(void **state)
 	assert_int_equal(n->plan.advice_count, 1);
 	assert_int_equal(n->plan.advice[0].kind, DROVER_DPM_WAKE);
 	assert_int_equal(n->plan.advice[0].host, 2);
-	assert_non_null(strstr(n->plan.advice[0].reason, "last five minutes"));
+	assert_non_null(strstr(n->plan.advice[0].reason, "in the last 300 s"));
 
 	n->power[2].tested = false;
 	pass(n);
@@ -328,6 +328,41 @@ static void habit_wakes_ahead(void **state)
 	n->c->hosts[2].state = DROVER_DRS_HOST_UP;
 	pass(n);
 	assert_int_equal(n->plan.advice_count, 0);
+	night_free(n);
+}
+
+/* Where there are finer steps than those of the history, these count alone. */
+static void what_was_lately_wanted(void **state)
+{
+	struct night *n = quiet_night();
+	static struct drover_drs_habit none;
+	static float recent[160], history[8];
+
+	n->c->s.recent_step_s = 15;
+	for (int i = 0; i < 160; i++)
+		recent[i] = 400;
+	for (int i = 0; i < 8; i++)
+		history[i] = 7000;
+	for (size_t v = 0; v < n->c->s.vm_count; v++) {
+		n->c->vms[v].habit = &none;
+		n->c->vms[v].history = history;
+		n->c->vms[v].history_count = 8;
+		n->c->vms[v].recent = recent;
+		n->c->vms[v].recent_count = 160;
+	}
+	pass(n);
+	assert_int_equal(n->plan.advice_count, 1);
+	assert_int_equal(n->plan.advice[0].kind, DROVER_DPM_SLEEP);
+	/* Busy for two minutes and a half, a quarter of an hour ago. */
+	for (int i = 90; i < 100; i++)
+		recent[i] = 7000;
+	pass(n);
+	assert_int_equal(n->plan.advice_count, 0);
+	n->view.options.sleep_window_s = 600;
+	n->view.options.quiet_s = 2400;
+	pass(n);
+	assert_int_equal(n->plan.advice_count, 1);
+	assert_non_null(strstr(n->plan.advice[0].reason, "over 10.0 min"));
 	night_free(n);
 }
 
@@ -610,6 +645,7 @@ int main(void)
 		cmocka_unit_test(a_vm_without_a_place_wakes),
 		cmocka_unit_test(a_wake_that_does_not_help),
 		cmocka_unit_test(habit_wakes_ahead),
+		cmocka_unit_test(what_was_lately_wanted),
 		cmocka_unit_test(indices_that_point_nowhere),
 		cmocka_unit_test(any_cluster),
 		cmocka_unit_test(no_see_saw),

@@ -61,10 +61,10 @@ static void await(unsigned int count)
 		assert_true(sd_event_run(agent->event, PATIENCE_US) > 0);
 }
 
-static int begin(const struct drover_power_host *host, enum drover_power_deed deed, bool force,
-		 struct drover_err *err)
+static int begin(const struct drover_power_host *host, enum drover_power_deed deed,
+		 enum drover_power_care care, struct drover_err *err)
 {
-	return drover_power_begin_by(agent, host, deed, force, on_done, agent, err);
+	return drover_power_begin_by(agent, host, deed, care, on_done, agent, err);
 }
 
 static void on_and_looked_at(void **state)
@@ -73,7 +73,7 @@ static void on_and_looked_at(void **state)
 	struct drover_power_host host = host_with("host2", &bad);
 
 	drover_power_fake_add(&host, &fake);
-	assert_int_equal(begin(&host, DROVER_POWER_TURN_ON, false, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_TURN_ON, DROVER_POWER_IF_EMPTY, NULL), 0);
 	assert_true(drover_power_last("host2")->busy);
 	await(1);
 	assert_int_equal(seen.err.code, 0);
@@ -85,7 +85,7 @@ static void on_and_looked_at(void **state)
 	assert_false(drover_power_last("host2")->busy);
 	assert_int_equal(fake.state, DROVER_POWER_ON);
 
-	assert_int_equal(begin(&host, DROVER_POWER_LOOK, false, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_LOOK, DROVER_POWER_IF_EMPTY, NULL), 0);
 	await(2);
 	assert_int_equal(seen.result.state, DROVER_POWER_ON);
 	assert_int_equal(drover_power_last("host2")->deed, DROVER_POWER_TURN_ON);
@@ -100,15 +100,15 @@ static void one_at_a_time(void **state)
 	struct drover_power_host host = host_with("host3", &slow), next = host_with("host4", &other);
 	struct drover_err err = { 0 };
 
-	assert_int_equal(begin(&host, DROVER_POWER_TURN_ON, false, NULL), 0);
-	assert_int_equal(begin(&host, DROVER_POWER_CUT, true, &err), -EBUSY);
+	assert_int_equal(begin(&host, DROVER_POWER_TURN_ON, DROVER_POWER_IF_EMPTY, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_CUT, DROVER_POWER_ANYWAY, &err), -EBUSY);
 	assert_string_equal(err.text, "host3 is being turned on already");
-	assert_int_equal(begin(&host, DROVER_POWER_LOOK, false, NULL), 0);
-	assert_int_equal(begin(&next, DROVER_POWER_TURN_ON, false, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_LOOK, DROVER_POWER_IF_EMPTY, NULL), 0);
+	assert_int_equal(begin(&next, DROVER_POWER_TURN_ON, DROVER_POWER_IF_EMPTY, NULL), 0);
 	await(3);
 	assert_int_equal(slow.state, DROVER_POWER_ON);
 	assert_int_equal(other.state, DROVER_POWER_ON);
-	assert_int_equal(begin(&host, DROVER_POWER_CUT, true, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_CUT, DROVER_POWER_ANYWAY, NULL), 0);
 	await(4);
 	assert_int_equal(slow.how, DROVER_POWER_AT_ONCE);
 	assert_int_equal(seen.result.state, DROVER_POWER_OFF);
@@ -120,10 +120,10 @@ static void never_itself(void **state)
 	struct drover_power_host host = host_with("host1", &fake);
 	struct drover_err err = { 0 };
 
-	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, true, &err), -EPERM);
+	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, DROVER_POWER_ANYWAY, &err), -EPERM);
 	assert_string_equal(err.text,
 			    "host1 is this very host: it is turned off from another one");
-	assert_int_equal(begin(&host, DROVER_POWER_CUT, true, NULL), -EPERM);
+	assert_int_equal(begin(&host, DROVER_POWER_CUT, DROVER_POWER_ANYWAY, NULL), -EPERM);
 	assert_int_equal(fake.calls, 0);
 }
 
@@ -133,25 +133,38 @@ static void unknown_is_not_empty(void **state)
 	struct drover_power_fake fake = { .state = DROVER_POWER_ON };
 	struct drover_power_host host = host_with("host5", &fake);
 
-	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, false, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, DROVER_POWER_IF_EMPTY, NULL), 0);
 	await(1);
 	assert_int_equal(seen.err.code, -EHOSTUNREACH);
 	assert_non_null(strstr(seen.err.text, "it is not known whether VMs run on host5"));
 	assert_int_equal(fake.asked, 0);
 	assert_int_equal(fake.state, DROVER_POWER_ON);
 
-	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, true, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, DROVER_POWER_ANYWAY, NULL), 0);
 	await(2);
 	assert_int_equal(seen.err.code, 0);
-	assert_int_equal(fake.state, DROVER_POWER_OFF);
+	assert_int_equal(seen.result.state, DROVER_POWER_OFF);
 	assert_int_equal(fake.how, DROVER_POWER_ORDERLY);
 
 	/* One that is off has no VMs, whoever does not answer. */
-	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, false, NULL), 0);
+	assert_int_equal(begin(&host, DROVER_POWER_TURN_OFF, DROVER_POWER_IF_EMPTY, NULL), 0);
 	await(3);
 	assert_int_equal(seen.err.code, 0);
 	assert_true(seen.result.already);
 	assert_int_equal(fake.asked, 1);
+}
+
+/* It was empty and was told to shut down, say, so nothing answers there. */
+static void cut_unless_used(void **state)
+{
+	struct drover_power_fake fake = { .state = DROVER_POWER_ON };
+	struct drover_power_host host = host_with("host5", &fake);
+
+	assert_int_equal(begin(&host, DROVER_POWER_CUT, DROVER_POWER_UNLESS_USED, NULL), 0);
+	await(1);
+	assert_int_equal(seen.err.code, 0);
+	assert_int_equal(seen.result.state, DROVER_POWER_OFF);
+	assert_int_equal(fake.how, DROVER_POWER_AT_ONCE);
 }
 
 static void empty(void **state)
@@ -179,6 +192,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(unknown_is_not_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(cut_unless_used, setup, teardown),
 		cmocka_unit_test(empty),
 	};
 

@@ -54,8 +54,8 @@ ends 2 'unknown option --frobnicate' --frobnicate vm list
 ends 2 'takes start, stop, list or show' vm
 ends 2 'takes start, stop, list or show, not "move"' vm move
 ends 2 'takes list, show, cancel or resolve' migration
-ends 2 'takes list, show, maintenance or power' host
-ends 2 'host power takes status, on, off or set' host power
+ends 2 'takes list, show, maintenance, power or standby' host
+ends 2 'host power takes status, on, off, set or test' host power
 ends 2 'something is missing' host power on
 ends 2 'a word too many' host power status a b
 ends 2 '--force takes no value' host power off a --force=yes
@@ -120,6 +120,15 @@ ends 2 'either numbers or --all' drs apply
 ends 2 'either numbers or --all' drs apply 1 --all
 ends 2 '"one" is no number of a recommendation' drs apply one
 ends 2 'nothing is to be set' drs set
+ends 2 'the mode is off, manual or automatic, not "wild"' dpm mode wild
+ends 2 'the threshold is 1 to 5, not "6"' dpm threshold 6
+ends 2 'either numbers or --all' dpm apply
+ends 2 'nothing is to be set' dpm set
+ends 2 'the mode is cluster, off, manual or automatic' dpm host host2 --mode wild
+ends 2 'watts are IDLE,FULL' dpm host host2 --watts 90
+ends 2 'nothing is to be set' dpm host host2
+ends 2 'on or off, not "maybe"' host standby host2 maybe
+ends 2 'unknown option --force' host power test host2 --force
 ends 2 'a rule is together, apart, on or not-on, not "near"' rule add pair near web1 web2
 ends 2 'the mode of a VM is' respool vm web1 --mode wild
 ends 2 'unknown option --mode' respool set gold --mode full
@@ -132,7 +141,7 @@ ends 2 'there is no command "frobnicate"' help frobnicate
 helps 'usage: drover .*migrate .*move a running VM' help
 helps 'usage: drover ' --help
 helps 'usage: drover ' -h
-for command in vm migrate migration storage pool host cluster drs rule respool events session version help; do
+for command in vm migrate migration storage pool host cluster drs dpm rule respool events session version help; do
 	helps "drover $command" help "$command"
 done
 helps 'drover vm stop NAME' vm --help

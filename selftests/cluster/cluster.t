@@ -207,4 +207,44 @@ for i in 1 2 3; do node_kill $i; done
 for i in 1 2 3; do node_start $i; done
 hears 'all agents die, and start with what they had' 1 40 '^state active [a-z]+ (host[123],?){3} '
 is "$(asked 1 vm/web) $(asked 2 vm/db) $(asked 3 vm/kept)" 'host1 host2 y' 'nothing is forgotten'
+# --- hosts leave one after the other, without the others losing their quorum ---
+
+# weighs NODE VOTES EXPECTED: as host1 has it.
+weighs()
+{
+	tell 1 weigh "$1" "$2,$3"
+	hears "host$1 has $2 votes of $3" 1 5 "^weighed $1 0"
+}
+
+leaves()
+{
+	kill -KILL "$(<"$WORK/$1/node.pid")"
+	local i pid
+	pid=$(<"$WORK/$1/corosync.pid")
+	kill -TERM "$pid"
+	for ((i = 0; i < 100; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+	rm -f "$WORK/$1/corosync.pid"
+}
+
+for i in 1 2 3; do hears "all are there: host$i" $i 30 '^state active [a-z]+ (host[123],?){3} '; done
+before=$(grep -c no-quorum "$WORK/1/out")
+weighs 3 0 2
+leaves 3
+hears 'two go on' 1 15 '^state active [a-z]+ (host[12],?){2} '
+# The last one has to take the vote over.
+weighs 1 2 3
+weighs 2 0 2
+leaves 2
+hears 'one goes on' 1 15 '^state active leads host1 '
+is "$(grep -c no-quorum "$WORK/1/out")" "$before" 'with quorum all the while'
+tell 1 set vm/night x
+hears 'and may change things' 1 5 '^done set vm/night 0$'
+corosync_start 2
+for ((j = 0; j < 50; j++)); do [ ! -s "$WORK/2/corosync.pid" ] || break; sleep 0.1; done
+sleep 1
+node_start 2
+hears 'one comes back, with its vote' 2 30 '^state active follows host1,host2 '
+is "$(asked 2 vm/night)" x 'and learns what was changed'
+weighs 1 1 2
+hears 'the votes are as before' 1 5 '^state active leads host1,host2 '
 done_testing

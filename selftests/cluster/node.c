@@ -5,6 +5,7 @@
  *
  *   set KEY VALUE, new KEY VALUE, remove KEY, lock NAME, unlock NAME   "done WORD NAME RESULT"
  *   get KEY                                                            "value KEY [VALUE]"
+ *   weigh NODE VOTES,EXPECTED                                          "weighed NODE RESULT"
  *   state                                                              "state ..."
  */
 #include <errno.h>
@@ -92,6 +93,16 @@ static void get(const char *key)
 	printf("value %s %.*s\n", key, e ? (int)e->len : 0, e ? (const char *)e->value : "");
 }
 
+static void weigh(const char *node, const char *value)
+{
+	struct drover_err err = { 0 };
+	unsigned int votes = 0, expected = 0;
+
+	sscanf(value, "%u,%u", &votes, &expected);
+	printf("weighed %s %d %s\n", node,
+	       drover_cluster_weigh(cluster, atoi(node), votes, expected, &err), err.text);
+}
+
 static int on_input(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct drover_err err = { 0 };
@@ -104,6 +115,8 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *data
 		return 0;
 	if (!strcmp(a.word, "state"))
 		tell_state();
+	else if (!strcmp(a.word, "weigh"))
+		weigh(a.name, value);
 	else if (!strcmp(a.word, "get"))
 		get(a.name);
 	else if (begin(&a, value, &err) < 0)

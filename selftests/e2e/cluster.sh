@@ -75,3 +75,44 @@ small_ask()
 {
 	"$LAB" nsexec "$PROBE" --ask "10.77.0.$((100 + $1)):7001" "$2"
 }
+
+# boots_by_itself HOST: from now on the host has module, cluster and agent when it is turned on.
+boots_by_itself()
+{
+	on "$1" sh -ec "
+		tar -C / -cf /var/lib/drover/boot.tar etc/drover etc/corosync
+		cat >/var/lib/drover/boot
+		chmod 755 /var/lib/drover/boot
+		sync" <<-END
+		#!/bin/sh
+		tar -C / -xf /var/lib/drover/boot.tar
+		id drover-qemu >/dev/null 2>&1 || useradd -r -M -s /usr/sbin/nologin -G kvm drover-qemu
+		insmod $BUILD/modules/\$(uname -r)/drover.ko
+		corosync
+		cd / && exec setsid $BUILD/droverd -v >>/var/log/droverd.log 2>&1
+	END
+}
+
+# dpm HOST FILTER: of what power management tells there.
+dpm()
+{
+	drover "$1" --json dpm status 2>/dev/null | jq -r ".dpm | $2"
+}
+
+# dpm_await HOST SECONDS FILTER
+dpm_await()
+{
+	local i
+	# Whoever asks often is a load of its own on an emulated host.
+	for ((i = 0; i < $2; i += 4)); do
+		[ "$(dpm "$1" "$3")" != true ] || return 0
+		sleep 4
+	done
+	return 1
+}
+
+# lab_state HOST: on, off or dead.
+lab_state()
+{
+	"$LAB" status 2>/dev/null | awk -v host="$1" '$1 == host { print $3 }'
+}

@@ -124,15 +124,10 @@ static int reload(void)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__ClusterReload verb = DROVER__CLUSTER_RELOAD__INIT;
-	Drover__ControlReply *reply;
-	int r;
 
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_CLUSTER_RELOAD;
 	request.cluster_reload = &verb;
-	r = tool_ask(&request, &reply);
-	if (r == 0)
-		drover__control_reply__free_unpacked(reply, NULL);
-	return r;
+	return tool_do(&request);
 }
 
 static int ask_status(Drover__ControlReply **ret_reply)

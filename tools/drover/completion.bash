@@ -16,8 +16,11 @@ _drover_options()
 	local common='--json --help'
 	case "$1 $2" in
 	'vm start') echo "--on --force $common" ;;
-	'host maintenance') echo "--detach $common" ;;
+	'host maintenance' | 'host standby') echo "--detach $common" ;;
+	'dpm host') echo "--mode --watts $common" ;;
 	'host power') echo "--force --cut --detach --password-file --remove $common" ;;
+	'dpm apply') echo "--all $common" ;;
+	'dpm set') echo "--hosts-min --target --wake-window --sleep-window --quiet --stay-on --stay-off --shutdown-timeout --boot-timeout $common" ;;
 	'drs apply') echo "--all $common" ;;
 	'drs set') echo "--failover-hosts --settle $common" ;;
 	'rule add') echo "--host --should $common" ;;
@@ -42,9 +45,10 @@ _drover_operand()
 {
 	case "$1 $2" in
 	'vm start' | 'vm stop' | 'vm show') _drover_names vm name ;;
-	'host show' | 'host maintenance') _drover_names host name ;;
-	'host power') echo 'status on off set' ;;
+	'host show' | 'host maintenance' | 'host standby' | 'dpm host') _drover_names host name ;;
+	'host power') echo 'status on off set test' ;;
 	'drs mode') echo 'manual partial full' ;;
+	'dpm mode') echo 'off manual automatic' ;;
 	'drs explain' | 'respool vm' | 'respool release') _drover_names vm name ;;
 	'rule remove') _drover_names rule name ;;
 	'respool remove') _drover_names respool name ;;
@@ -63,7 +67,8 @@ _drover_second()
 	case $1 in
 	vm) echo 'start stop list show' ;;
 	migration) echo 'list show cancel resolve' ;;
-	host) echo 'list show maintenance power' ;;
+	host) echo 'list show maintenance power standby' ;;
+	dpm) echo 'status recommendations apply mode threshold set host history savings' ;;
 	drs) echo 'status recommendations apply mode threshold set explain history' ;;
 	rule) echo 'add list remove' ;;
 	respool) echo 'set vm list remove release' ;;
@@ -72,7 +77,7 @@ _drover_second()
 	storage) echo 'migrate list show cancel' ;;
 	session) echo 'list' ;;
 	migrate) _drover_names vm name ;;
-	help) echo 'vm migrate migration storage pool host cluster drs rule respool events session version help' ;;
+	help) echo 'vm migrate migration storage pool host cluster drs dpm rule respool events session version help' ;;
 	esac
 }
 

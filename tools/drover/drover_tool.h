@@ -90,7 +90,10 @@ bool tool_number(const char *word, uint64_t min, uint64_t max, uint64_t *ret);
  */
 int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply);
 
+/** tool_do() - the same where the answer says no more than that it was done */
+int tool_do(Drover__ControlRequest *request);
+
 tool_command cluster_command, vm_command, migrate_command, migration_command, host_command, events_command,
-	session_command, pool_command, storage_command, drs_command, rule_command, respool_command;
+	session_command, pool_command, storage_command, dpm_command, drs_command, rule_command, respool_command;
 
 #endif

@@ -5,10 +5,9 @@
 
 #include "drover_tool.h"
 #include "output.h"
+#include "recommendation.h"
 #include "report.h"
 #include "report_drs.h"
-
-#define IDS_MAX 64
 
 static int ask_drs(Drover__ControlRequest *request, Drover__ControlReply **ret_reply)
 {
@@ -85,28 +84,17 @@ static int explain(int argc, char **argv)
 
 static int apply(int argc, char **argv)
 {
-	static const char usage[] = "drover drs apply ID… | --all";
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__DrsApply verb = DROVER__DRS_APPLY__INIT;
 	Drover__ControlReply *reply;
-	const char *words[IDS_MAX] = {NULL};
-	uint64_t ids[IDS_MAX];
-	bool all = false;
-	const struct tool_option options[] = {{.name = "--all", .flag = &all}, {0}};
-	int r = tool_parse_some(argc, argv, options, words, 0, IDS_MAX, usage);
+	uint64_t ids[RECOMMENDATIONS_MAX];
+	int r = recommendation_ids(argc, argv, "drover drs apply ID… | --all", ids, &verb.n_ids);
 
-	if (r)
-		return r;
-	if (all == (words[0] != NULL))
-		return tool_fail(EXIT_USAGE, "either numbers or --all; usage: %s", usage);
-	for (size_t i = 0; i < IDS_MAX && words[i]; i++)
-		if (!tool_number(words[i], 1, UINT64_MAX, &ids[verb.n_ids++]))
-			return tool_fail(EXIT_USAGE, "\"%s\" is no number of a recommendation",
-					 words[i]);
 	verb.ids = ids;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_DRS_APPLY;
 	request.drs_apply = &verb;
-	r = ask_drs(&request, &reply);
+	if (r == 0)
+		r = ask_drs(&request, &reply);
 	if (r)
 		return r;
 	if (tool_json)
@@ -122,18 +110,10 @@ static int apply(int argc, char **argv)
 static int set(Drover__DrsSet *verb)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
-	Drover__ControlReply *reply;
-	int r;
 
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_DRS_SET;
 	request.drs_set = verb;
-	r = tool_ask(&request, &reply);
-	if (r)
-		return r;
-	if (tool_json)
-		output_print(stdout, report_json(reply, "vms"));
-	drover__control_reply__free_unpacked(reply, NULL);
-	return EXIT_DONE;
+	return tool_do(&request);
 }
 
 static int mode(int argc, char **argv)
@@ -154,13 +134,8 @@ static int mode(int argc, char **argv)
 static int threshold(int argc, char **argv)
 {
 	Drover__DrsSet verb = DROVER__DRS_SET__INIT;
-	const char *word;
-	uint64_t n = 0;
-	int r = tool_parse(argc, argv, NULL, &word, 1, "drover drs threshold 1…5");
+	int r = recommendation_threshold(argc, argv, "drover drs threshold 1…5", &verb.threshold);
 
-	if (r == 0 && !tool_number(word, 1, 5, &n))
-		r = tool_fail(EXIT_USAGE, "the threshold is 1 to 5, not \"%s\"", word);
-	verb.threshold = n;
 	return r ? r : set(&verb);
 }
 

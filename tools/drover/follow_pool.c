@@ -152,15 +152,13 @@ static void stop(const struct view *view)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__PoolStop verb = DROVER__POOL_STOP__INIT;
-	Drover__ControlReply *reply;
 
 	clear(view);
 	tool_fail(0, "no more moves are begun; Ctrl-C once more leaves those under way to droverd");
 	verb.name = (char *)view->name;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_POOL_STOP;
 	request.pool_stop = &verb;
-	if (tool_ask(&request, &reply) == 0)
-		drover__control_reply__free_unpacked(reply, NULL);
+	tool_do(&request);
 }
 
 static int finish(const struct view *view, const Drover__ControlReply *reply,

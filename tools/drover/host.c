@@ -8,6 +8,7 @@
 #include "host_power.h"
 #include "output.h"
 #include "report.h"
+#include "standby.h"
 
 static int ask_and_print(Drover__ControlRequest *request, bool list)
 {
@@ -56,17 +57,12 @@ static int ask_maintenance(const char *host, bool on)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__HostMaintenance verb = DROVER__HOST_MAINTENANCE__INIT;
-	Drover__ControlReply *reply;
-	int r;
 
 	verb.host = (char *)host;
 	verb.on = on;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_HOST_MAINTENANCE;
 	request.host_maintenance = &verb;
-	r = tool_ask(&request, &reply);
-	if (r == 0)
-		drover__control_reply__free_unpacked(reply, NULL);
-	return r;
+	return tool_do(&request);
 }
 
 /* Why a VM stays, by the last pass. */
@@ -167,6 +163,7 @@ int host_command(int argc, char **argv)
 		{ "show", show },
 		{ "maintenance", maintenance },
 		{ "power", host_power_command },
+		{ "standby", host_standby },
 		{ NULL },
 	};
 

@@ -7,6 +7,7 @@
 
 #include "output.h"
 #include "report.h"
+#include "standby.h"
 
 int host_power_ask(Drover__HostPower *verb, Drover__ControlReply **ret_reply)
 {
@@ -119,6 +120,7 @@ int host_power_command(int argc, char **argv)
 {
 	static const struct tool_verb verbs[] = {
 		{ "status", status }, { "on", on }, { "off", off }, { "set", host_power_set },
+		{ "test", host_power_test },
 		{ NULL },
 	};
 

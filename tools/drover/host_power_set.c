@@ -5,6 +5,7 @@
  * reads it whenever it needs it: no restart.
  */
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,23 @@ static int take_key(const char *word, struct power_key *key)
 
 /* --- the password --- */
 
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
+
+/* Ctrl-C ends the reading, so that the terminal shows again what is typed. */
+static void catch_signals(void (*handler)(int number))
+{
+	/* Not SA_RESTART. */
+	const struct sigaction action = {.sa_handler = handler};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 static FILE *open_password(const char *path, struct termios *before, bool *ret_hidden)
 {
 	struct termios hidden;
@@ -94,13 +112,18 @@ static int read_password(const char *path, char password[PASSWORD_MAX])
 	if (!f)
 		return tool_fail(EXIT_REFUSED, "%s cannot be read: %s", path, strerror(errno));
 	setvbuf(f, NULL, _IONBF, 0);
+	if (hidden)
+		catch_signals(on_signal);
 	ok = fgets(password, PASSWORD_MAX, f);
 	if (hidden) {
+		catch_signals(SIG_DFL);
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 		fputc('\n', stderr);
 	}
 	if (f != stdin)
 		fclose(f);
+	if (interrupted)
+		raise(interrupted);
 	if (!ok)
 		return tool_fail(EXIT_REFUSED, "there is no password in %s", path);
 	if (strlen(password) == PASSWORD_MAX - 1)

@@ -86,7 +86,10 @@ static const struct {
 	  "  --detach            do not wait until it is on, or off\n"
 	  "drover host power set HOST ipmi|redfish|wol KEY=VALUE…    how it is reached\n"
 	  "  --password-file FILE    the BMC's password; -: standard input\n"
-	  "  --remove            not this way any more\n" },
+	  "  --remove            not this way any more\n"
+	  "drover host standby HOST on|off         move its VMs away and let it sleep; wake it\n"
+	  "drover host power test HOST             let it sleep and wake; needed for automatic power\n"
+	  "  --detach            do not wait for the end\n" },
 	{ "cluster", cluster_command, "make, join and leave a cluster",
 	  "drover cluster init                     make one of the hosts in drover.conf, with a new key\n"
 	  "drover cluster join                     enter it with the key, copied here before\n"
@@ -104,6 +107,22 @@ static const struct {
 	  "  --settle SECONDS    a VM stays at least so long after a move, by default 900\n"
 	  "drover drs explain [VM]                 the last pass, with what it rejected\n"
 	  "drover drs history                      moves that were made\n" },
+	{ "dpm", dpm_command, "let idle hosts sleep, and wake them",
+	  "drover dpm status                       settings, hosts, their wake tests\n"
+	  "drover dpm recommendations              who may sleep or should wake, and why, and why not\n"
+	  "drover dpm apply ID… | --all            carry it out\n"
+	  "drover dpm mode off|manual|automatic    nothing; advice alone; by itself\n"
+	  "drover dpm threshold N                  1 (only what must be) to 5 (every gain)\n"
+	  "drover dpm set [OPTION…]\n"
+	  "  --hosts-min N       so many hosts stay on\n"
+	  "  --target PERCENT    load of a host to aim at, by default 63\n"
+	  "  --wake-window, --sleep-window SECONDS   over which demand is looked at: 300 and 2400\n"
+	  "  --stay-on, --stay-off SECONDS           at least so long after a change: 2400 and 600\n"
+	  "  --quiet SECONDS     a quiet time lasts that long where no habit tells: the sleep window\n"
+	  "  --shutdown-timeout, --boot-timeout SECONDS   that hosts may take: 300 each\n"
+	  "drover dpm host HOST [--mode cluster|off|manual|automatic] [--watts IDLE,FULL]\n"
+	  "drover dpm history                      hosts that slept and woke\n"
+	  "drover dpm savings                      kWh that were not drawn, and how that is known\n" },
 	{ "rule", rule_command, "say which VMs go together, apart, or where",
 	  "drover rule add NAME together|apart VM VM…          on one host; each on its own\n"
 	  "drover rule add NAME on|not-on VM… --host HOST…     on these hosts; on others\n"

@@ -120,15 +120,13 @@ static void cancel(const struct view *view, uint64_t id)
 {
 	Drover__ControlRequest request = DROVER__CONTROL_REQUEST__INIT;
 	Drover__MigrationCancel verb = DROVER__MIGRATION_CANCEL__INIT;
-	Drover__ControlReply *reply;
 
 	clear(view);
 	tool_fail(0, "cancelling migration %" PRIu64 "; Ctrl-C once more leaves it to itself", id);
 	verb.id = id;
 	request.verb_case = DROVER__CONTROL_REQUEST__VERB_MIGRATION_CANCEL;
 	request.migration_cancel = &verb;
-	if (tool_ask(&request, &reply) == 0)
-		drover__control_reply__free_unpacked(reply, NULL);
+	tool_do(&request);
 }
 
 static int report(const struct view *view, const Drover__MigrationInfo *m)

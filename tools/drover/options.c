@@ -224,3 +224,13 @@ int tool_ask(Drover__ControlRequest *request, Drover__ControlReply **ret_reply)
 	*ret_reply = reply;
 	return 0;
 }
+
+int tool_do(Drover__ControlRequest *request)
+{
+	Drover__ControlReply *reply;
+	int r = tool_ask(request, &reply);
+
+	if (r == 0)
+		drover__control_reply__free_unpacked(reply, NULL);
+	return r;
+}

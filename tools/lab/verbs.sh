@@ -13,7 +13,7 @@ lab_load()
 
 lab_save()
 {
-	declare -p HOSTS MEMORY SMP SLOW RELEASE KERNEL_IMAGE | sed 's/^declare --/declare -g/' >"$LAB/lab.conf"
+	declare -p HOSTS MEMORY SMP SLOW RELEASE KERNEL_IMAGE | sed 's/^declare -[^ ]*/declare -g/' >"$LAB/lab.conf"
 }
 
 # lab_host hostN: sets N, and ends with a sentence if there is no such host.

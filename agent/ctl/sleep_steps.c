@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The steps of a host to its sleep and back. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/clock.h"
+#include "ctl/drs_run.h"
+#include "ctl/power.h"
+#include "ctl/sleeper.h"
+
+#define SECOND_US UINT64_C(1000000)
+/* How long a step may take. */
+#define EMPTY_US (1800 * SECOND_US)
+#define GONE_US	 (180 * SECOND_US)
+#define STUCK_US (7200 * SECOND_US)
+
+#define EMPTYING DROVER__SLEEP_RECORD__STATE__EMPTYING
+#define LEAVING	 DROVER__SLEEP_RECORD__STATE__LEAVING
+#define STOPPING DROVER__SLEEP_RECORD__STATE__STOPPING
+#define ASLEEP	 DROVER__SLEEP_RECORD__STATE__ASLEEP
+#define WAKING	 DROVER__SLEEP_RECORD__STATE__WAKING
+#define BOOTING	 DROVER__SLEEP_RECORD__STATE__BOOTING
+#define FAILED	 DROVER__SLEEP_RECORD__STATE__FAILED
+
+static void learn_failure(Drover__PowerRecord *r, const void *data)
+{
+	r->failed_us = drover_clock_realtime();
+	drover_shared_text(&r->error, data);
+}
+
+static void learn_wake(Drover__PowerRecord *r, const void *data)
+{
+	const struct sleeper *s = data;
+
+	r->tested_us = drover_clock_realtime();
+	r->since_us = r->tested_us;
+	r->failed_us = 0;
+	r->wake_s = (r->tested_us - s->r->begun_us) / SECOND_US;
+	drover_shared_text(&r->error, "");
+}
+
+static void learn_watts(Drover__PowerRecord *r, const void *data)
+{
+	r->watts_idle = *(const double *)data;
+	r->measured = true;
+}
+
+static void learn_sleep(Drover__PowerRecord *r, const void *data)
+{
+	r->since_us = drover_clock_realtime();
+}
+
+/* --- ends --- */
+
+/* It is left as it is; an operator has to look at it. */
+static void fail(struct sleeper *s, Drover__PowerEvent__Kind kind, const char *why)
+{
+	drover_shared_text(&s->r->error, why);
+	sleeper_learn(s->agent, s->r->host, learn_failure, why);
+	sleeper_tell(s, s->r->test ? DROVER__POWER_EVENT__KIND__TEST : kind, true, why);
+	sleeper_enter(s, FAILED);
+}
+
+/* It stays on, and runs VMs again. */
+void sleeper_give_up(struct sleeper *s, const char *why)
+{
+	sleeper_tell(
+		s, s->r->test ? DROVER__POWER_EVENT__KIND__TEST : DROVER__POWER_EVENT__KIND__SLEEP,
+		true, why);
+	if (s->r->state == LEAVING)
+		sleeper_give_votes(s);
+	sleeper_forget(s);
+}
+
+/* --- steps --- */
+
+static bool is_over(const struct sleeper *s, uint64_t limit_us)
+{
+	return drover_clock_monotonic() - s->entered_us > limit_us;
+}
+
+/* It has said since it came to this state that nothing runs there. */
+static bool is_empty(const struct sleeper *s)
+{
+	const struct drover_drs_said *said = drover_drs_said(s->agent->drs, s->r->host);
+
+	return said && said->when_us > s->entered_us + SECOND_US && !said->reply->n_vms;
+}
+
+/* What it draws now is what its sleep saves. */
+static void begin_leaving(struct sleeper *s)
+{
+	const struct drover_drs_said *said = drover_drs_said(s->agent->drs, s->r->host);
+	const Drover__HostLoad *load = said->reply->host->load;
+
+	if (load && load->watts > 0)
+		sleeper_learn(s->agent, s->r->host, learn_watts, &load->watts);
+	sleeper_enter(s, LEAVING);
+}
+
+static void step_emptying(struct sleeper *s)
+{
+	if (!drover_shared_is_member(s->agent, s->r->host))
+		sleeper_give_up(s, "it was lost while it was being emptied");
+	else if (is_empty(s))
+		begin_leaving(s);
+	else if (is_over(s, EMPTY_US))
+		sleeper_give_up(s, "its VMs did not leave it within half an hour");
+}
+
+static void do_looked(void *data, const struct drover_power_outcome *o)
+{
+	struct sleeper *s = sleeper_acted(data, LEAVING);
+
+	if (!s)
+		return;
+	if (o->err.code)
+		sleeper_give_up(s, o->err.text);
+	else
+		s->looked = true;
+}
+
+/* Its vote goes first, so that those who stay have their quorum all the while. */
+static void step_leaving(struct sleeper *s)
+{
+	if (!strcmp(s->r->host, s->agent->conf.host)) {
+		log_info("this host is to sleep: another one leads from now on");
+		/* Of two the other one would have no quorum in between. */
+		sleeper_take_votes(s);
+		drover_cluster_step_down(s->agent->cluster);
+		return;
+	}
+	/* It left, and the leader that told it so was lost. */
+	if (!drover_shared_is_member(s->agent, s->r->host)) {
+		sleeper_enter(s, STOPPING);
+		return;
+	}
+	/* Who cannot be turned off by now need not leave. */
+	if (!s->looked && sleeper_can_be_turned_off(s->r->host)) {
+		sleeper_act(s, DROVER_POWER_LOOK, 0, do_looked);
+		return;
+	}
+	sleeper_take_votes(s);
+	s->busy = sleeper_order(s, false);
+}
+
+static void is_off(struct sleeper *s, const char *driver)
+{
+	drover_shared_text(&s->r->driver, driver);
+	sleeper_learn(s->agent, s->r->host, learn_sleep, NULL);
+	if (!s->r->test)
+		sleeper_tell(s, DROVER__POWER_EVENT__KIND__SLEEP, false, s->r->reason);
+	sleeper_enter(s, ASLEEP);
+}
+
+static void not_off(struct sleeper *s, const char *why)
+{
+	fail(s, DROVER__POWER_EVENT__KIND__SLEEP, why);
+	sleeper_order(s, true);
+}
+
+/* -EBUSY: somebody started a VM there. */
+static void do_stopped(void *data, const struct drover_power_outcome *o)
+{
+	struct sleeper *s = sleeper_acted(data, STOPPING);
+
+	if (!s)
+		return;
+	if (!o->err.code && o->result.state == DROVER_POWER_OFF)
+		is_off(s, o->result.driver);
+	else if (o->err.code == -EBUSY || ++s->r->tries >= SLEEPER_TRIES)
+		not_off(s, o->err.code ? o->err.text : "nobody can tell whether it is off");
+	else
+		sleeper_save(s);
+}
+
+/* Where nobody can tell, a host that does not answer for a while is off. */
+static void step_stopping(struct sleeper *s)
+{
+	uint32_t shutdown_s, boot_s;
+
+	if (sleeper_can_be_turned_off(s->r->host)) {
+		/* It is empty and has left: if it does not shut down, its power may be cut. */
+		sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
+		if (s->r->tries && drover_shared_is_member(s->agent, s->r->host))
+			not_off(s, "it came back before its power was cut");
+		else if (s->r->tries)
+			sleeper_act(s, DROVER_POWER_CUT, 0, do_stopped);
+		else
+			sleeper_act(s, DROVER_POWER_TURN_OFF, shutdown_s, do_stopped);
+		return;
+	}
+	if (drover_shared_is_member(s->agent, s->r->host))
+		s->unseen = 0;
+	else if (++s->unseen * SLEEPER_TICK_US >= 30 * SECOND_US)
+		is_off(s, "wol");
+	if (s->r->state == STOPPING && is_over(s, GONE_US))
+		not_off(s, "it was told to turn itself off, and is there still");
+}
+
+static void do_started(void *data, const struct drover_power_outcome *o)
+{
+	struct sleeper *s = sleeper_acted(data, WAKING);
+
+	if (!s)
+		return;
+	if (!o->err.code) {
+		drover_shared_text(&s->r->driver, o->result.driver);
+		sleeper_enter(s, BOOTING);
+	} else if (++s->r->tries >= SLEEPER_TRIES) {
+		fail(s, DROVER__POWER_EVENT__KIND__WAKE, o->err.text);
+	} else {
+		sleeper_save(s);
+	}
+}
+
+static void do_cut(void *data, const struct drover_power_outcome *o)
+{
+	struct sleeper *s = sleeper_acted(data, BOOTING);
+
+	if (!s)
+		return;
+	if (o->err.code) {
+		fail(s, DROVER__POWER_EVENT__KIND__WAKE, o->err.text);
+		return;
+	}
+	s->r->cut = true;
+	sleeper_enter(s, WAKING);
+}
+
+static void is_awake(struct sleeper *s)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s, after %" PRIu64 " s", s->r->reason,
+		 (drover_clock_realtime() - s->r->begun_us) / SECOND_US);
+	sleeper_give_votes(s);
+	sleeper_learn(s->agent, s->r->host, learn_wake, s);
+	sleeper_tell(s,
+		     s->r->test ? DROVER__POWER_EVENT__KIND__TEST : DROVER__POWER_EVENT__KIND__WAKE,
+		     false, text);
+	sleeper_forget(s);
+}
+
+/* Its module and its agent work when it has said how it is doing. */
+static bool is_back(const struct sleeper *s)
+{
+	const struct drover_drs_said *said = drover_drs_said(s->agent->drs, s->r->host);
+
+	return drover_shared_is_member(s->agent, s->r->host) && said &&
+	       said->when_us > s->entered_us;
+}
+
+static void step_booting(struct sleeper *s)
+{
+	uint32_t shutdown_s, boot_s;
+
+	if (is_back(s)) {
+		is_awake(s);
+		return;
+	}
+	sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
+	if (!is_over(s, boot_s * SECOND_US))
+		return;
+	if (!s->r->cut && sleeper_can_be_turned_off(s->r->host)) {
+		log_warning("host %s does not boot: its power is cut and turned on again",
+			    s->r->host);
+		sleeper_act(s, DROVER_POWER_CUT, 0, do_cut);
+		return;
+	}
+	fail(s, DROVER__POWER_EVENT__KIND__WAKE,
+	     "it was turned on, and does not come back to the cluster");
+}
+
+/* Somebody turned it on, or mended it. */
+static void step_asleep(struct sleeper *s)
+{
+	if (drover_shared_is_member(s->agent, s->r->host)) {
+		drover_shared_text(&s->r->reason, s->r->state == FAILED ? "it takes part again"
+									: "it came back by itself");
+		s->r->begun_us = drover_clock_realtime();
+		sleeper_give_votes(s);
+		sleeper_tell(s, DROVER__POWER_EVENT__KIND__WAKE, false, s->r->reason);
+		sleeper_forget(s);
+	} else if (s->r->state == ASLEEP && s->r->test) {
+		s->r->begun_us = drover_clock_realtime();
+		s->r->cut = false;
+		sleeper_enter(s, WAKING);
+	}
+}
+
+void sleeper_step(struct sleeper *s)
+{
+	if (s->busy)
+		return;
+	if ((s->r->state == STOPPING || s->r->state == WAKING) && is_over(s, STUCK_US)) {
+		fail(s,
+		     s->r->state == WAKING ? DROVER__POWER_EVENT__KIND__WAKE
+					   : DROVER__POWER_EVENT__KIND__SLEEP,
+		     "nothing can be done to its power; the log of droverd says why");
+		return;
+	}
+	switch (s->r->state) {
+	case EMPTYING:
+		step_emptying(s);
+		return;
+	case LEAVING:
+		step_leaving(s);
+		return;
+	case STOPPING:
+		step_stopping(s);
+		return;
+	case WAKING:
+		sleeper_act(s, DROVER_POWER_TURN_ON, 0, do_started);
+		return;
+	case BOOTING:
+		step_booting(s);
+		return;
+	default:
+		step_asleep(s);
+		return;
+	}
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Parts of what sleep.h does, for each other. Control thread of the leader only. */
+#ifndef DROVER_CTL_SLEEPER_H
+#define DROVER_CTL_SLEEPER_H
+
+#include "ctl/power.h"
+#include "ctl/shared.h"
+#include "ctl/sleep.h"
+
+/* Of a step that did not go well. */
+#define SLEEPER_TRIES 2
+/* Between two steps. */
+#define SLEEPER_TICK_US UINT64_C(2000000)
+
+/**
+ * struct sleeper - a host that does not run as the others do
+ * @busy: a thread is at it
+ * @looked: somebody can turn it off
+ * @entered_us: its state, monotonic
+ * @unseen: ticks in which nobody answered there
+ */
+struct sleeper {
+	struct sleeper *next;
+	struct drover_agent *agent;
+	Drover__SleepRecord *r;
+	bool busy;
+	bool looked;
+	uint64_t entered_us;
+	uint32_t unseen;
+};
+
+/**
+ * struct drover_sleep_run - what the leader keeps
+ * @history: NULL while this host does not lead
+ */
+struct drover_sleep_run {
+	sd_event_source *timer;
+	struct sleeper *sleepers;
+	Drover__PowerHistory *history;
+};
+
+/* --- sleeper.c: what is kept --- */
+
+struct sleeper *sleeper_find(const struct drover_agent *agent, const char *host);
+
+/** sleeper_add() - takes the record over, but for NULL: out of memory */
+struct sleeper *sleeper_add(struct drover_agent *agent, Drover__SleepRecord *r);
+
+/** sleeper_drop() - forget it here; sleeper_forget() - and in the cluster: it is as any other again
+ */
+void sleeper_drop(struct sleeper *s);
+void sleeper_forget(struct sleeper *s);
+
+/** sleeper_enter() - another state, or the same again */
+void sleeper_enter(struct sleeper *s, Drover__SleepRecord__State state);
+void sleeper_save(struct sleeper *s);
+
+/** sleeper_tell() - operators, and the history */
+void sleeper_tell(struct sleeper *s, Drover__PowerEvent__Kind kind, bool failed, const char *text);
+
+/** sleeper_learn() - change what is remembered of the host's power */
+void sleeper_learn(struct drover_agent *agent, const char *host,
+		   void (*change)(Drover__PowerRecord *r, const void *data), const void *data);
+
+/* --- sleep_votes.c --- */
+
+/**
+ * sleeper_take_votes() - before the host leaves: those who stay have their quorum all the while
+ * sleeper_give_votes() - it stays, or is back
+ */
+void sleeper_take_votes(struct sleeper *s);
+void sleeper_give_votes(struct sleeper *s);
+
+/* --- sleep_deeds.c --- */
+
+/** sleeper_timeouts() - how long a host may take to shut down, and to boot */
+void sleeper_timeouts(const struct drover_agent *agent, uint32_t *ret_shutdown_s,
+		      uint32_t *ret_boot_s);
+
+/** sleeper_can_be_turned_off() - by anybody but the host itself? */
+bool sleeper_can_be_turned_off(const char *host);
+
+/** sleeper_order() - tell it to leave, or to stay and take part again; false: not begun */
+bool sleeper_order(const struct sleeper *s, bool stay);
+
+/**
+ * sleeper_act() - do something to its power, or look at it; @s is busy then
+ * @within_s: 0: as long as it may take
+ *
+ * It is asked once more whether it is empty before it is turned off, but not before its power is cut.
+ */
+bool sleeper_act(struct sleeper *s, enum drover_power_deed deed, uint32_t within_s,
+		 drover_power_done *done);
+
+/** sleeper_acted() - whom that was for, by @done's data; NULL: it is at something else by now */
+struct sleeper *sleeper_acted(void *data, Drover__SleepRecord__State state);
+
+/* --- sleep_steps.c --- */
+
+/** sleeper_step() - go on, if there is something to go on with; it may be gone then */
+void sleeper_step(struct sleeper *s);
+
+/** sleeper_give_up() - it stays on, and runs VMs again; it is gone then */
+void sleeper_give_up(struct sleeper *s, const char *why);
+
+#endif
