@@ -22,7 +22,7 @@ cancelled()
 }
 
 hosts_up 2 || exit 1
-MEMORY=256 vm_define host1 web mem=48 fill=16 rate=200 disk=1 diskrate=20
+MEMORY=256 vm_define host1 web mem=48 fill=16 rate=200 disk=1 diskrate=20 presses=2
 drover host1 vm start web >/dev/null
 vm_await host1 web
 is $? 0 'a VM runs'
@@ -53,7 +53,7 @@ like "$(drover host1 migration cancel 99999999 2>&1)" 'knows no migration' 'nor 
 answer=$(guest_ask check)
 is "$(jq -r '"\(.mem_errors) \(.disk_errors)"' <<<"$answer")" '0 0' 'the guest has lost nothing'
 drover host2 vm stop web --timeout 25 >/dev/null
-is $? 0 'asked to power off, the guest does'
+is $? 0 'asked to power off until it notices, the guest does'
 is "$(leftovers host2 web)" '' 'and nothing of it is left'
 is "$(kernel_warnings host1 host2)" 0 'the kernels of both hosts have nothing to complain of'
 done_testing

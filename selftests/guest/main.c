@@ -50,7 +50,7 @@ int main(void)
 	console();
 	options_read(&opt);
 	modules_load();
-	power_start();
+	power_start(opt.presses);
 	net_start(&opt);
 	disk_start(&opt);
 	memory_start(&opt);

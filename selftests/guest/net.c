@@ -27,14 +27,17 @@ static bool set_address(int sock, const char *name, unsigned long request, struc
 	return !ioctl(sock, request, &req);
 }
 
-static bool set_up(int sock, const char *name)
+static bool set_link(int sock, const char *name, bool up)
 {
 	struct ifreq req = {0};
 
 	strcpy(req.ifr_name, name);
 	if (ioctl(sock, SIOCGIFFLAGS, &req))
 		return false;
-	req.ifr_flags |= IFF_UP;
+	if (up)
+		req.ifr_flags |= IFF_UP;
+	else
+		req.ifr_flags &= ~IFF_UP;
 	return !ioctl(sock, SIOCSIFFLAGS, &req);
 }
 
@@ -60,18 +63,28 @@ void net_start(const struct options *opt)
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct in_addr addr, mask;
 
-	if (sock < 0 || !set_up(sock, "lo"))
+	if (sock < 0 || !set_link(sock, "lo", true))
 		fail(SETUP_ERRORS, "lo: %s", strerror(errno));
 	if (!opt->ip[0])
 		goto out;
 	if (!parse(opt->ip, &addr, &mask))
 		fail(SETUP_ERRORS, "drover.ip=%s is no ADDR/LEN", opt->ip);
 	else if (!set_address(sock, "eth0", SIOCSIFADDR, addr) ||
-		 !set_address(sock, "eth0", SIOCSIFNETMASK, mask) || !set_up(sock, "eth0"))
+		 !set_address(sock, "eth0", SIOCSIFNETMASK, mask) || !set_link(sock, "eth0", true))
 		fail(SETUP_ERRORS, "eth0: %s", strerror(errno));
 out:
 	if (sock >= 0)
 		close(sock);
+}
+
+void net_stop(void)
+{
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		return;
+	set_link(sock, "eth0", false);
+	close(sock);
 }
 
 int net_listen(unsigned long port)

@@ -17,6 +17,7 @@ static const struct options defaults = {
 	.netrate = 1024,
 	.tick = 5,
 	.report = 5,
+	.presses = 1,
 };
 
 static void set_number(const char *name, const char *value, unsigned long *ret_number)
@@ -42,6 +43,7 @@ static void set_option(struct options *opt, const char *name, const char *value)
 		{"tcp", &opt->tcp},	    {"diskread", &opt->diskread},
 		{"tick", &opt->tick},	    {"netrate", &opt->netrate},
 		{"report", &opt->report},   {"cpu", &opt->cpu},
+		{"presses", &opt->presses},
 	};
 	const struct {
 		const char *name;

@@ -22,6 +22,7 @@ struct options {
 	unsigned long netrate;	/* KiB a second of bulk load */
 	unsigned long tick;	/* ms that the clock watcher sleeps */
 	unsigned long report;	/* seconds between two lines on the console */
+	unsigned long presses;	/* of the power button until it is noticed */
 };
 
 void options_read(struct options *opt);

@@ -12,15 +12,19 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "net.h"
 #include "task.h"
 
 #define EVENT_MAX 32
+
+static unsigned long presses_left;
 
 static void *power_off(void *arg)
 {
 	task_sleep(200000000);
 	printf("DROVER-GUEST POWEROFF\n");
 	sync();
+	net_stop();
 	reboot(LINUX_REBOOT_CMD_POWER_OFF);
 	return arg;
 }
@@ -31,7 +35,8 @@ static void *watch(void *arg)
 	struct input_event event;
 
 	while (read(fd, &event, sizeof(event)) == sizeof(event))
-		if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1)
+		if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1 &&
+		    __atomic_sub_fetch(&presses_left, 1, __ATOMIC_RELAXED) == 0)
 			power_off(NULL);
 	close(fd);
 	return NULL;
@@ -45,11 +50,12 @@ static bool has_power_key(int fd)
 	       (keys[KEY_POWER / 8] & (1 << (KEY_POWER % 8)));
 }
 
-void power_start(void)
+void power_start(unsigned long presses)
 {
 	char path[32];
 	int fd;
 
+	presses_left = presses;
 	for (int i = 0; i < EVENT_MAX; i++) {
 		snprintf(path, sizeof(path), "/dev/input/event%d", i);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
