@@ -23,6 +23,13 @@ void drover_peer_close(struct drover_peer *peer)
 
 void drover_peer_interrupt(struct drover_peer *peer)
 {
+	/*
+	 * What is read from a socket that was shut down opens its window no more. Closed in order it
+	 * would tell a peer whose window was full that it is still full, until that peer gives up.
+	 */
+	struct linger reset = { .l_onoff = 1 };
+
+	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	shutdown(peer->fd, SHUT_RDWR);
 }
 

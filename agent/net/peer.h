@@ -60,7 +60,11 @@ int drover_peer_accept(const struct drover_conf *conf, int fd, struct drover_pee
 
 void drover_peer_close(struct drover_peer *peer);
 
-/** drover_peer_interrupt() - make every present and later call fail; safe from other threads */
+/**
+ * drover_peer_interrupt() - make every present and later call fail; safe from other threads
+ *
+ * Closed later, the connection is reset: the peer's calls fail at once then, too.
+ */
 void drover_peer_interrupt(struct drover_peer *peer);
 
 /** drover_peer_set_timeout() - for each send and receive; 0 waits for ever */

@@ -701,6 +701,33 @@ static void interrupt_ends_waiting(void **state)
 	drover_peer_close(b);
 }
 
+/* The peer's window is full when the connection is interrupted, and it is read empty after that. */
+static void interrupt_ends_the_peers_waiting(void **state)
+{
+	const uint8_t data[65536] = { 0 };
+	struct drover_err err = { 0 };
+	struct drover_peer *a, *b;
+	uint8_t buf[65536];
+	uint64_t begin;
+
+	loop_peers(&a, &b);
+	drover_peer_set_timeout(b, 200);
+	while (drover_peer_send_payload(b, data, sizeof(data), &err) == 0)
+		;
+	assert_int_equal(err.code, -ETIMEDOUT);
+	drover_peer_interrupt(a);
+	while (recv(a->fd, buf, sizeof(buf), 0) > 0)
+		;
+	drover_peer_close(a);
+	drover_peer_set_timeout(b, 5000);
+	begin = drover_clock_monotonic();
+	while (drover_peer_send_payload(b, data, sizeof(data), &err) == 0)
+		;
+	assert_int_not_equal(err.code, -ETIMEDOUT);
+	assert_in_range(drover_clock_monotonic() - begin, 0, 1000000);
+	drover_peer_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -731,6 +758,7 @@ int main(void)
 		cmocka_unit_test(large_message_is_not_sent),
 		cmocka_unit_test(timeout_is_kept),
 		cmocka_unit_test(interrupt_ends_waiting),
+		cmocka_unit_test(interrupt_ends_the_peers_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
