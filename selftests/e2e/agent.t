@@ -25,17 +25,6 @@ works()
 	is "$(running)" 1 "$1: exactly one copy runs"
 }
 
-# settled: the target has let go of a migration whose source went away.
-settled()
-{
-	local i
-	for ((i = 0; i < 60; i++)); do
-		[ -n "$(leftovers host2 web)" ] || return 0
-		sleep 0.5
-	done
-	return 1
-}
-
 agent_restart()
 {
 	on "$1" pkill -KILL -x droverd
@@ -59,7 +48,7 @@ await_move host1 precopy
 sleep 1
 agent_restart host1
 is "$(vm_state host1 web)" running 'source agent killed in pre-copy: the VM runs on'
-settled
+await_gone host2 web
 is "$(leftovers host2 web)" '' 'and nothing is left on host2'
 
 drover host1 migrate web --to host2 --bandwidth 2 --detach >/dev/null
@@ -77,7 +66,7 @@ agent_restart host1
 state_await host1 web running
 is $? 0 'source agent killed while the VM was paused: its successor resumes it'
 works 'resumed'
-settled
+await_gone host2 web
 is $? 0 'resumed: and host2 lets go of it'
 
 drover host1 migrate web --to host2 --verify --detach >/dev/null
@@ -87,7 +76,7 @@ like "$(on host1 sh -c 'echo "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"q
 	socat -t 2 - UNIX:/run/drover/vms/web/qmp.sock')" '"running": true' \
 	'source agent asked to end in a switchover: it resumes the VM before it goes'
 agent_start host1
-settled
+await_gone host2 web
 is $? 0 'and host2 lets go of it'
 
 agent_restart host1 DROVER_FAULT=source-committed

@@ -259,6 +259,17 @@ leftovers()
 		pgrep -f '[g]uest=$2,' | sed 's/^/process /'; ls /sys/class/net | grep '^dr' ; :"
 }
 
+# await_gone HOST NAME [SECONDS]: until nothing of the VM is there.
+await_gone()
+{
+	local i
+	for ((i = 0; i < ${3:-30} * 5; i++)); do
+		[ -n "$(leftovers "$1" "$2")" ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
 # migration_id HOST: of the newest migration there.
 migration_id()
 {
