@@ -18,7 +18,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 
-AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash libcurl libfreeipmi \
+AGENT_PKGS := libnl-genl-3.0 libprotobuf-c libsystemd jansson libxxhash gnutls libcurl libfreeipmi \
 	libcpg libvotequorum libcorosync_common
 TOOL_PKGS := libmnl libprotobuf-c jansson
 AGENT_LIBS = $(shell pkg-config --libs $(AGENT_PKGS)) -lpthread -lm
@@ -254,7 +254,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)/lib/modules/$(KREL)/updates \
 		$(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/modules-load.d
 	install -d -m 700 $(DESTDIR)/etc/drover/power
-	install -m 755 build/droverd build/drover $(DESTDIR)$(PREFIX)/sbin/
+	install -d -m 700 $(DESTDIR)/etc/drover/tls
+	install -m 755 build/droverd build/drover tools/drover-cert $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 $(MODDIR)/drover.ko $(DESTDIR)/lib/modules/$(KREL)/updates/
 	install -m 644 agent/droverd.service $(DESTDIR)/lib/systemd/system/
 	install -m 644 agent/drover.sysusers $(DESTDIR)/usr/lib/sysusers.d/drover.conf

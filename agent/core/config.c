@@ -37,12 +37,12 @@ const struct drover_peer_conf *drover_config_find_peer(const struct drover_conf 
 	return NULL;
 }
 
-enum section { NO_SECTION, HOST, MIGRATION, PEER, POOL, STORAGE };
+enum section { NO_SECTION, HOST, MIGRATION, PEER, POOL, STORAGE, TLS };
 
 struct reader {
 	struct drover_conf *conf;
 	enum section section;
-	bool had_host, had_migration, had_storage;
+	bool had_host, had_migration, had_storage, had_tls;
 };
 
 /* Keys that are strings or paths, and keys that are numbers, with where they go. */
@@ -121,6 +121,11 @@ static int on_section(void *data, const char *kind, const char *name, struct dro
 		r->section = STORAGE;
 		return once(&r->had_storage, kind, err);
 	}
+	if (!strcmp(kind, "tls") && !*name) {
+		r->section = TLS;
+		r->conf->tls.on = true;
+		return once(&r->had_tls, kind, err);
+	}
 	return drover_err_set(err, EINVAL, "unknown section [%s%s%s]", kind, *name ? " " : "", name);
 }
 
@@ -178,6 +183,19 @@ static int migration_key(struct reader *r, const char *key, const char *value,
 	return drover_err_set(err, EINVAL, "unknown key \"%s\" in [migration]", key);
 }
 
+static int tls_key(struct reader *r, const char *key, const char *value, struct drover_err *err)
+{
+	struct drover_tls_conf *tls = &r->conf->tls;
+
+	if (!strcmp(key, "certificate"))
+		return drover_ini_path(value, tls->certificate, sizeof(tls->certificate), err);
+	if (!strcmp(key, "key"))
+		return drover_ini_path(value, tls->key, sizeof(tls->key), err);
+	if (!strcmp(key, "authority"))
+		return drover_ini_path(value, tls->authority, sizeof(tls->authority), err);
+	return drover_err_set(err, EINVAL, "unknown key \"%s\" in [tls]", key);
+}
+
 static int on_key(void *data, const char *key, const char *value, struct drover_err *err)
 {
 	struct reader *r = data;
@@ -193,6 +211,8 @@ static int on_key(void *data, const char *key, const char *value, struct drover_
 		return drover_poolkeys_pool(r->conf, key, value, err);
 	case STORAGE:
 		return drover_poolkeys_storage(r->conf, key, value, err);
+	case TLS:
+		return tls_key(r, key, value, err);
 	case NO_SECTION:
 		break;
 	}
@@ -232,6 +252,11 @@ static void set_defaults(struct drover_conf *conf)
 		.pool_threshold = 80,
 		.pool_interval_s = 300,
 		.storage_grace_s = 120,
+		.tls = {
+			.certificate = "/etc/drover/tls/host.crt",
+			.key = "/etc/drover/tls/host.key",
+			.authority = "/etc/drover/tls/ca.crt",
+		},
 	};
 	gethostname(conf->host, sizeof(conf->host) - 1);
 	conf->host[strcspn(conf->host, ".")] = '\0';

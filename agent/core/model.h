@@ -64,6 +64,19 @@ struct drover_peer_conf {
 };
 
 /**
+ * struct drover_tls_conf - what connections between agents are encrypted and authenticated with
+ * @on: there is a section [tls]: other connections are not made, nor accepted
+ * @certificate, @key: of this host, PEM
+ * @authority: certificates of whoever signs those of all hosts, PEM
+ */
+struct drover_tls_conf {
+	bool on;
+	char certificate[DROVER_FIELD_LEN];
+	char key[DROVER_FIELD_LEN];
+	char authority[DROVER_FIELD_LEN];
+};
+
+/**
  * struct drover_pool_conf - a directory of disk images
  * @id: pools of the same id on several hosts are one store; "" for one of this host alone
  * @format: of new images, raw or qcow2
@@ -111,6 +124,7 @@ struct drover_conf {
 	uint32_t max_rounds;
 	uint32_t peer_count;
 	struct drover_peer_conf peers[DROVER_PEERS_MAX];
+	struct drover_tls_conf tls;
 	bool delete_old;
 	uint32_t pool_threshold;
 	enum drover_automation pool_automation;

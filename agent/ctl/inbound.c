@@ -20,9 +20,13 @@
 #include "ctl/sleep.h"
 #include "migrate/target.h"
 #include "net/listener.h"
+#include "net/tls.h"
 
 /* More than a few dozen hosts with all their streams ever need. */
 #define CONNECTIONS_MAX 256
+
+/* A certificate that expires within so many days is worth a word. */
+#define CERTIFICATE_DAYS 30
 
 struct connection {
 	struct drover_agent *agent;
@@ -388,10 +392,29 @@ static int on_connection(sd_event_source *source, int listener, uint32_t revents
 	return 0;
 }
 
+/* Local VMs must be looked after also when no peer can be talked to: so this is said, and no more. */
+static void check_tls(const struct drover_conf *conf)
+{
+	struct drover_err err = { 0 };
+	uint32_t days;
+
+	if (!conf->tls.on) {
+		if (conf->peer_count)
+			log_warning("connections to peers are not encrypted, and peers are known by name "
+				    "alone: drover.conf has no section [tls]");
+		return;
+	}
+	if (drover_tls_check(conf, &days, &err) < 0)
+		log_error("no peer can be talked to: %s", err.text);
+	else if (days < CERTIFICATE_DAYS)
+		log_warning("the certificate %s expires in %u days", conf->tls.certificate, days);
+}
+
 int drover_inbound_open(struct drover_agent *agent, struct drover_err *err)
 {
 	int r;
 
+	check_tls(&agent->conf);
 	agent->listener = drover_listener_open(&agent->conf, err);
 	if (agent->listener < 0)
 		return agent->listener;

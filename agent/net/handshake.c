@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "core/config.h"
 #include "net/peer.h"
+#include "net/tls.h"
 
 /* A peer that is silent for this long while data is under way is dead. */
 #define USER_TIMEOUT_MS 15000
@@ -146,7 +147,9 @@ int drover_peer_connect(const struct drover_conf *conf, const struct drover_peer
 	if (!peer)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	snprintf(peer->host, sizeof(peer->host), "%s", to->name);
-	r = say_hello(peer, conf, hello, err);
+	r = conf->tls.on ? drover_tls_connect(conf, fd, to->name, err) : 0;
+	if (r == 0)
+		r = say_hello(peer, conf, hello, err);
 	if (r < 0) {
 		drover_peer_close(peer);
 		return r;
@@ -173,30 +176,67 @@ static int check_hello(const struct drover_conf *conf, const Drover__Hello *hell
 }
 
 /*
- * Waits until a whole Hello has come, by looking at it: a stranger who sends it byte by byte holds
- * the connection no longer than one who sends nothing.
+ * Waits until @wanted bytes have come, by looking at them: a stranger who sends them one by one holds
+ * the connection no longer than one who sends nothing. 0 too at an end: whoever reads will see it.
  */
-static int await_hello(struct drover_peer *peer, struct drover_err *err)
+static int await_bytes(struct drover_peer *peer, void *buf, ssize_t wanted, struct drover_err *err)
 {
 	struct timeval limit = { .tv_sec = HELLO_TIMEOUT_S };
-	uint8_t bytes[DROVER_FRAME_HEADER_SIZE + HELLO_MAX];
-	struct drover_frame_header header;
-	ssize_t wanted = DROVER_FRAME_HEADER_SIZE, n;
+	ssize_t n;
+	int e;
 
 	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	n = recv(peer->fd, bytes, wanted, MSG_PEEK | MSG_WAITALL);
-	/* What else is wrong with a header the one who reads it says. */
-	if (n == wanted && drover_frame_unpack(bytes, &header, NULL) == 0) {
-		if (header.length > HELLO_MAX)
-			return drover_err_set(err, EPROTO, "a Hello of %u bytes is too long",
-					      header.length);
-		wanted += header.length;
-		n = recv(peer->fd, bytes, wanted, MSG_PEEK | MSG_WAITALL);
-	}
-	if ((n < 0 && errno == EAGAIN) || (n > 0 && n < wanted))
-		return drover_err_set(err, ETIMEDOUT, "no whole Hello came in %d s", HELLO_TIMEOUT_S);
+	n = recv(peer->fd, buf, wanted, MSG_PEEK | MSG_WAITALL);
+	e = errno;
 	drover_peer_set_timeout(peer, DROVER_PEER_TIMEOUT_MS);
+	if ((n < 0 && e == EAGAIN) || (n > 0 && n < wanted))
+		return drover_err_set(err, ETIMEDOUT, "no whole Hello came in %d s", HELLO_TIMEOUT_S);
 	return 0;
+}
+
+static int await_hello(struct drover_peer *peer, struct drover_err *err)
+{
+	uint8_t bytes[DROVER_FRAME_HEADER_SIZE + HELLO_MAX] = { 0 };
+	struct drover_frame_header header;
+	int r = await_bytes(peer, bytes, DROVER_FRAME_HEADER_SIZE, err);
+
+	/* What else is wrong with a header the one who reads it says. */
+	if (r < 0 || drover_frame_unpack(bytes, &header, NULL) < 0)
+		return r;
+	if (header.length > HELLO_MAX)
+		return drover_err_set(err, EPROTO, "a Hello of %u bytes is too long", header.length);
+	return await_bytes(peer, bytes, DROVER_FRAME_HEADER_SIZE + header.length, err);
+}
+
+/* Either both sides encrypt or neither does, and whoever differs is told. */
+static int secure(const struct drover_conf *conf, struct drover_peer *peer,
+		  struct drover_tls_id *ret_id, struct drover_err *err)
+{
+	uint8_t bytes[DROVER_TLS_PEEK] = { 0 };
+	int r = await_bytes(peer, bytes, sizeof(bytes), err);
+
+	if (r < 0)
+		return r;
+	if (drover_tls_is_client(bytes) != conf->tls.on)
+		return drover_err_set(err, EACCES,
+				      conf->tls.on ? "connections to %s must be encrypted: the peer's "
+						     "drover.conf needs a section [tls]"
+						   : "connections to %s cannot be encrypted: its "
+						     "drover.conf has no section [tls]",
+				      conf->host);
+	return conf->tls.on ? drover_tls_accept(conf, peer->fd, ret_id, err) : await_hello(peer, err);
+}
+
+/*
+ * Nothing is read from somebody whose certificate is worth nothing. But only one who has said something
+ * can hear: his kernel takes no keys for a connection that is closed already.
+ */
+static int distrust(struct drover_peer *peer, const struct drover_tls_id *id, struct drover_err *err)
+{
+	uint8_t byte;
+	int r = await_bytes(peer, &byte, sizeof(byte), err);
+
+	return r < 0 ? r : drover_err_set(err, EACCES, "the certificate of the peer %s", id->problem.text);
 }
 
 static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer,
@@ -204,15 +244,20 @@ static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer
 {
 	Drover__HelloReply reply = DROVER__HELLO_REPLY__INIT;
 	Drover__Hello *hello = NULL;
+	struct drover_tls_id id;
 	int r;
 
-	r = await_hello(peer, err);
+	r = secure(conf, peer, &id, err);
+	if (r == 0 && conf->tls.on && id.problem.code)
+		r = distrust(peer, &id, err);
 	if (r == 0)
 		r = drover_peer_expect(peer, DROVER_FRAME_HELLO, &drover__hello__descriptor,
 				       (ProtobufCMessage **)&hello, err);
 	if (r < 0)
 		return r;
 	r = check_hello(conf, hello, err);
+	if (r == 0 && conf->tls.on)
+		r = drover_tls_id_check(&id, hello->host, err);
 	if (r < 0)
 		goto err_free;
 	snprintf(peer->host, sizeof(peer->host), "%s", hello->host);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One connection to another agent: its set-up with Hello, frames one after the
+ * One connection to another agent: its set-up with TLS (net/tls.h) and Hello, frames one after the
  * other, and errors as sentences. A connection is used by one thread at a time;
  * drover_peer_interrupt() alone may be called from another.
  */

@@ -90,6 +90,7 @@ static void defaults(void **state)
 	assert_int_equal(conf.bandwidth_mib, 0);
 	assert_int_equal(conf.max_rounds, 30);
 	assert_int_equal(conf.peer_count, 0);
+	assert_false(conf.tls.on);
 }
 
 static void every_key(void **state)
@@ -119,6 +120,25 @@ static void every_key(void **state)
 	assert_string_equal(conf.peers[0].name, "host2");
 	assert_string_equal(conf.peers[0].address, "host2.example");
 	assert_int_equal(conf.peers[0].port, 1);
+}
+
+static void encryption(void **state)
+{
+	struct drover_conf conf;
+
+	good(HOST "[tls]\n", &conf);
+	assert_true(conf.tls.on);
+	assert_string_equal(conf.tls.certificate, "/etc/drover/tls/host.crt");
+	assert_string_equal(conf.tls.key, "/etc/drover/tls/host.key");
+	assert_string_equal(conf.tls.authority, "/etc/drover/tls/ca.crt");
+	good(HOST "[tls]\ncertificate = /c\nkey = /k\nauthority = /a\n", &conf);
+	assert_string_equal(conf.tls.certificate, "/c");
+	assert_string_equal(conf.tls.key, "/k");
+	assert_string_equal(conf.tls.authority, "/a");
+	bad(HOST "[tls]\n[tls]\n", "drover.conf:4: a second section [tls]");
+	bad(HOST "[tls x]\n", "drover.conf:3: unknown section [tls x]");
+	bad(HOST "[tls]\ncipher = none\n", "drover.conf:4: unknown key \"cipher\" in [tls]");
+	bad(HOST "[tls]\nkey = here\n", "drover.conf:4: \"here\" is no absolute path");
 }
 
 static void missing_file_is_all_defaults(void **state)
@@ -339,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_key),
+		cmocka_unit_test(encryption),
 		cmocka_unit_test(missing_file_is_all_defaults),
 		cmocka_unit_test(layout_is_free),
 		cmocka_unit_test(peers_are_found),

@@ -258,10 +258,9 @@ static void garbage_on_the_port(void **state)
 	} texts[] = {
 		TEXT("GET / HTTP/1.1\r\nHost: host2:7654\r\nUser-Agent: curl/7.88.1\r\n\r\n"),
 		TEXT("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"),
-		TEXT("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and the rest of a TLS hello"),
 	};
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 2; i++) {
 		struct server s;
 		int fd;
 
@@ -272,6 +271,30 @@ static void garbage_on_the_port(void **state)
 		assert_text(s.err, "unknown type");
 		expect_refusal(fd, EPROTO, "unknown type");
 	}
+}
+
+/* One side encrypts, the other does not: both say so. */
+static void encrypted_and_not(void **state)
+{
+	static const char client[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and the rest of it";
+	Drover__Hello hello = DROVER__HELLO__INIT;
+	struct drover_err err = { 0 };
+	struct drover_peer *peer = NULL;
+	struct server s;
+	int fd;
+
+	server_start(&s);
+	fd = loop_dial(s.port);
+	assert_int_equal(drover_io_write(fd, client, sizeof(client)), 0);
+	assert_int_equal(server_join(&s), -EACCES);
+	expect_refusal(fd, EACCES, "connections to host2 cannot be encrypted: its drover.conf has no section [tls]");
+
+	server_start(&s);
+	s.conf.tls.on = true;
+	assert_int_equal(client_connect(&s, "host1", &hello, &peer, &err), -EACCES);
+	assert_int_equal(server_join(&s), -EACCES);
+	assert_null(peer);
+	assert_text(err, "host2: connections to host2 must be encrypted");
 }
 
 /* A byte each half second would hold the connection for ever, were only each read limited. */
@@ -738,6 +761,7 @@ int main(void)
 		cmocka_unit_test(stranger),
 		cmocka_unit_test(invalid_names),
 		cmocka_unit_test(garbage_on_the_port),
+		cmocka_unit_test(encrypted_and_not),
 		cmocka_unit_test(slow_hello),
 		cmocka_unit_test(huge_hello),
 		cmocka_unit_test(malformed_hello),

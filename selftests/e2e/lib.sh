@@ -40,6 +40,7 @@ hosts_up()
 	trap 'exit 130' INT TERM
 	"$LAB" down >/dev/null 2>&1
 	"$LAB" up -n "$n" "$@" >&2 || return 1
+	[ -z "${TLS:-}" ] || certificates "$n" || return 1
 	for ((i = 1; i <= n; i++)); do host_install "host$i" "$n" || return 1; done
 	for ((i = 1; i <= n; i++)); do agent_start "host$i" || return 1; done
 }
@@ -50,8 +51,28 @@ hosts_down()
 	"$LAB" down >/dev/null 2>&1
 }
 
+# certificates N: an authority in $WORK/tls, and what it signed for N hosts.
+certificates()
+{
+	local i
+	rm -rf "$WORK/tls"
+	"$TOP/tools/drover-cert" ca "$WORK/tls" || return 1
+	for ((i = 1; i <= $1; i++)); do "$TOP/tools/drover-cert" host "$WORK/tls" "host$i" || return 1; done
+}
+
+# certificate_install HOST [NAME [FOLDER]]: the host shows that one; by default its own.
+certificate_install()
+{
+	local name=${2:-$1} from=${3:-$WORK/tls}
+	on "$1" sh -ec "umask 077; mkdir -p /etc/drover/tls
+		cp '$from/$name.crt' /etc/drover/tls/host.crt
+		cp '$from/$name.key' /etc/drover/tls/host.key
+		[ -e /etc/drover/tls/ca.crt ] || cp '$from/ca.crt' /etc/drover/tls/ca.crt"
+}
+
 # host_install HOST N: module loaded, user and configuration there. POOLS, words of the form
-# NAME:DISK, makes /dev/DISK of each host a pool of its own, an ext4 at /srv/NAME.
+# NAME:DISK, makes /dev/DISK of each host a pool of its own, an ext4 at /srv/NAME. TLS=1: agents
+# encrypt what they say to each other.
 host_install()
 {
 	local host=$1 n=$2 i conf pool
@@ -59,6 +80,10 @@ host_install()
 	for ((i = 1; i <= n; i++)); do
 		[ "host$i" = "$host" ] || conf+="[peer host$i]\naddress = 10.77.0.1$i\n"
 	done
+	if [ -n "${TLS:-}" ]; then
+		conf+="[tls]\n"
+		certificate_install "$host" || return 1
+	fi
 	for pool in ${POOLS:-}; do
 		conf+="[pool ${pool%%:*}]\npath = /srv/${pool%%:*}\nmounted = yes\n"
 		on "$host" sh -ec "mkdir -p /srv/${pool%%:*}
