@@ -15,6 +15,8 @@
 /* Moves that fail are tried again after this time, then after twice as long each time. */
 #define REST_S	   30
 #define REST_MAX_S 960
+/* So long after a move what a VM's processes use is not what its guest wants. */
+#define ARRIVED_S 15
 /* A move ends that long after it was ordered, at most. */
 #define APART_US (1800 * UINT64_C(1000000))
 
@@ -261,6 +263,18 @@ static void take_demand(struct drover_drs_vm *vm, const Drover__VmInfo *info,
 		vm->memory_demand_mib = load->resident_bytes >> 20;
 }
 
+/*
+ * What its processes use while it moves, and while the guest touches its memory anew after that, is
+ * not what the guest wants.
+ */
+static bool is_at_rest(const struct drover_drs_vm *vm, const Drover__VmInfo *info, uint64_t now_s)
+{
+	for (uint32_t i = 0; i < vm->past_count; i++)
+		if (vm->past[i].when_s + ARRIVED_S > now_s)
+			return false;
+	return vm->moving_to == DROVER_DRS_NONE && !info->migration_id;
+}
+
 static struct drover_drs_vm *add_vm(struct drover_drs_world *w, const char *name)
 {
 	struct drover_drs_vm *vm = &w->vms[w->snapshot.vm_count++];
@@ -288,9 +302,13 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	vm->memory_mib = info->memory_mib;
 	memcpy(vm->cpu_need, w->hosts[host].cpu_flags, sizeof(vm->cpu_need));
 	take_demand(vm, info, on->host);
+	take_past(w, f, vm);
 	if (info->load) {
 		vm->sampled_s = w->hosts[host].sampled_s;
-		drover_drs_kept_add(k, f->now_us / 1000000, vm->cpu_demand);
+		if (is_at_rest(vm, info, f->now_us / 1000000))
+			drover_drs_kept_add(k, f->now_us / 1000000, vm->cpu_demand);
+		else if (k->recent_count)
+			vm->cpu_demand = (double)k->recent[k->recent_count - 1];
 	}
 	vm->blackout_ms = k->blackout_ms;
 	vm->history = k->history_count ? k->history : NULL;
@@ -298,7 +316,6 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	vm->recent = k->recent_count ? k->recent : NULL;
 	vm->recent_count = k->recent_count;
 	vm->habit = &k->habit;
-	take_past(w, f, vm);
 	/*
 	 * What nobody knows the end of is left alone, and what would only fail again; but for hosts
 	 * to be emptied, where it has to be tried again, if not at once.

@@ -164,6 +164,49 @@ static void steps_are_remembered(void **state)
 	scene_free(s);
 }
 
+/* What a move itself takes is nothing that the guest wants. */
+static void moves_are_not_remembered(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__VmRecord vm = DROVER__VM_RECORD__INIT;
+	Drover__MoveRecord move = DROVER__MOVE_RECORD__INIT, *moves[] = {&move};
+	ProtobufCMessage *records[] = {&vm.base};
+
+	s->facts.now_us -= s->facts.now_us % (300 * UINT64_C(1000000));
+	scene_make(s);
+	s->facts.now_us += 15 * 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 750, 0.1);
+	s->a->vms[0]->load->cpu_used = 1.75;
+	s->a->vms[0]->migration_id = 7;
+	s->facts.now_us += 15 * 1000000;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].recent_count, 1);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 750, 0.1);
+
+	/* It has arrived, lately. */
+	s->a->vms[0]->migration_id = 0;
+	move.time_us = s->facts.now_us;
+	move.from = "b";
+	move.to = "a";
+	vm.name = "web";
+	vm.moves = moves;
+	vm.n_moves = 1;
+	s->facts.vms.messages = records;
+	s->facts.vms.count = 1;
+	s->facts.now_us += 14 * 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 750, 0.1);
+	s->facts.now_us += 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 2000, 0.1);
+	s->facts.now_us += 15 * 1000000;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].recent_count, 3);
+	assert_float_equal(s->world.snapshot.vms[0].recent[2], 2000, 0.1);
+	scene_free(s);
+}
+
 /* On its way it is seen on both hosts, and counts once. */
 static void a_vm_on_its_way(void **state)
 {
@@ -363,6 +406,7 @@ int main(void)
 		cmocka_unit_test(figures_of_hosts),
 		cmocka_unit_test(figures_of_vms),
 		cmocka_unit_test(steps_are_remembered),
+		cmocka_unit_test(moves_are_not_remembered),
 		cmocka_unit_test(a_vm_on_its_way),
 		cmocka_unit_test(a_vm_that_was_ordered_away),
 		cmocka_unit_test(where_it_came_from),
