@@ -151,6 +151,19 @@ int drover_io_remove_durable(const char *path, struct drover_err *err)
 	return 0;
 }
 
+int drover_io_check_secret(const char *path, const struct stat *st, const char *what,
+			   const char *instead, struct drover_err *err)
+{
+	if (st->st_uid && st->st_uid != geteuid())
+		return drover_err_set(err, EACCES, "%s is refused: it does not belong to root", path);
+	if (st->st_mode & (S_IRWXG | S_IRWXO))
+		return drover_err_set(err, EACCES,
+				      "%s is refused: its mode %o lets others than root at %s; "
+				      "chmod 600 helps, and %s",
+				      path, (unsigned int)st->st_mode & 07777, what, instead);
+	return 0;
+}
+
 static int make_dir(const char *path, mode_t mode, struct drover_err *err)
 {
 	struct stat st;

@@ -4,6 +4,7 @@
 #define DROVER_BASE_IO_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -50,6 +51,16 @@ int drover_io_write_durable(const char *path, const void *data, size_t len, mode
  * A file that is not there is no error.
  */
 int drover_io_remove_durable(const char *path, struct drover_err *err);
+
+/**
+ * drover_io_check_secret() - may this file hold something that root alone may know?
+ * @st: of the file
+ * @what, @instead: what is in it, and what is to be made anew where others could read it
+ *
+ * Errors: -EACCES when it is neither root's nor the caller's, or others have any right to it.
+ */
+int drover_io_check_secret(const char *path, const struct stat *st, const char *what,
+			   const char *instead, struct drover_err *err);
 
 /** drover_io_mkdirs() - make a directory and its parents */
 int drover_io_mkdirs(const char *path, mode_t mode, struct drover_err *err);

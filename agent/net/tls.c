@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/io.h"
 #include "core/config.h"
 #include "net/ktls.h"
 
@@ -32,14 +32,7 @@ static int check_key_file(const char *path, struct drover_err *err)
 
 	if (stat(path, &st) < 0)
 		return drover_err_set(err, errno, "cannot look at %s: %s", path, strerror(errno));
-	if (st.st_uid && st.st_uid != geteuid())
-		return drover_err_set(err, EACCES, "%s is refused: it does not belong to root", path);
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return drover_err_set(err, EACCES,
-				      "%s is refused: its mode %o lets others than root at the key; "
-				      "chmod 600 helps, and a new key",
-				      path, (unsigned int)st.st_mode & 07777);
-	return 0;
+	return drover_io_check_secret(path, &st, "the key", "a new key", err);
 }
 
 static int load_files(gnutls_certificate_credentials_t to, const struct drover_tls_conf *conf,

@@ -66,19 +66,15 @@ static int on_end(void *data, struct drover_err *err)
 static int check_file(const char *path, int fd, size_t *ret_size, struct drover_err *err)
 {
 	struct stat st;
+	int r;
 
 	if (fstat(fd, &st) < 0)
 		return drover_err_set(err, errno, "cannot look at %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return drover_err_set(err, EINVAL, "%s is no file", path);
-	if (st.st_uid && st.st_uid != geteuid())
-		return drover_err_set(err, EACCES, "%s is refused: it does not belong to root",
-				      path);
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return drover_err_set(err, EACCES,
-				      "%s is refused: its mode %o lets others than root at the "
-				      "passwords in it; chmod 600 helps, and new passwords",
-				      path, (unsigned int)st.st_mode & 07777);
+	r = drover_io_check_secret(path, &st, "the passwords in it", "new passwords", err);
+	if (r < 0)
+		return r;
 	if (st.st_size > FILE_MAX)
 		return drover_err_set(err, EFBIG, "%s is larger than %d bytes", path, FILE_MAX);
 	*ret_size = st.st_size;
