@@ -7,6 +7,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 CC ?= gcc
 V ?= 0
+JOBS ?= $(shell nproc)
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst build/%,%,$@)')
 
@@ -86,27 +87,27 @@ setup:
 # The recipes below run after setup, which may just have installed headers that
 # the variables above are computed from: hence the second make.
 demo: setup
-	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/demo
 
 demo-storage: setup
-	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/demo_storage
 
 demo-drs: setup
-	$(Q)$(MAKE) --no-print-directory all guest build/drover-sim $(E2E_BIN)
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest build/drover-sim $(E2E_BIN)
 	$(Q)selftests/e2e/demo_drs
 
 demo-dpm: setup
-	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/demo_dpm
 
 test: setup
-	$(Q)$(MAKE) --no-print-directory all guest checks
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest checks
 	$(Q)selftests/run
 
 bench: setup
-	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/bench
 
 # Recorded loads are looked for in TRACES, PlanetLab days as NAME.csv.gz.
@@ -114,27 +115,27 @@ TRACES ?= $(wildcard ../shared/data/planetlab)
 export TRACES
 
 bench-dpm: setup
-	$(Q)$(MAKE) --no-print-directory build/drover-sim
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory build/drover-sim
 	$(Q)mkdir -p build/bench
 	$(Q)test -n "$(TRACES)" || { echo 'bench-dpm needs recorded loads: TRACES= names their folder' >&2; exit 1; }
 	$(Q)build/drover-sim --dpm --json build/bench/dpm.json $(sort $(wildcard $(TRACES)/*.csv.gz))
 
 bench-telemetry: setup
-	$(Q)$(MAKE) --no-print-directory build/bench/telemetry
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory build/bench/telemetry
 	$(Q)build/bench/telemetry | tee build/bench/telemetry.json
 
 bench-drs: setup
-	$(Q)$(MAKE) --no-print-directory build/drover-sim
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory build/drover-sim
 	$(Q)mkdir -p build/bench
 	$(Q)test -n "$(TRACES)" || echo 'no recorded loads (TRACES= names their folder): made-up ones alone'
 	$(Q)build/drover-sim --drs --scale --json build/bench/drs.json $(if $(TRACES),$(sort $(wildcard $(TRACES)/*.csv.gz)))
 
 bench-storage: setup
-	$(Q)$(MAKE) --no-print-directory all guest $(E2E_BIN)
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest $(E2E_BIN)
 	$(Q)selftests/e2e/bench_storage
 
 lab: setup
-	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory all guest
 	$(Q)tools/lab/lab up -n 2
 
 # --- the module -------------------------------------------------------------
@@ -242,7 +243,7 @@ build/selftests/%: selftests/%.c
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< -lpthread
 
 unit: setup
-	$(Q)$(MAKE) --no-print-directory tools checks
+	$(Q)$(MAKE) -j$(JOBS) --no-print-directory tools checks
 	$(Q)selftests/run unit
 
 include $(wildcard selftests/guest/build.mk)
