@@ -1,53 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * One thread for both directions, which never waits for one while the other could
- * go on. peer_recv() and peer_send() are all that touches the connection.
+ * go on. Bytes go from socket to socket through a pipe, by reference: nobody here looks at them.
  */
 #include "block/pump.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include "base/cleanup.h"
+#include <unistd.h>
 
 #define CHUNK (256U << 10)
 #define LOOK_MS 1000
 
-/* Bytes on their way: @buf holds those from @begin to @end. */
+/* Bytes on their way: @len of them in the pipe. */
 struct flow {
-	uint8_t *buf;
-	size_t begin, end;
+	int pipe[2];
+	size_t len;
 };
-
-static ssize_t local_recv(int fd, void *buf, size_t len)
-{
-	return recv(fd, buf, len, MSG_DONTWAIT);
-}
-
-static ssize_t local_send(int fd, const void *buf, size_t len)
-{
-	return send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static ssize_t peer_recv(struct drover_peer *peer, void *buf, size_t len)
-{
-	return recv(peer->fd, buf, len, MSG_DONTWAIT);
-}
-
-static ssize_t peer_send(struct drover_peer *peer, const void *buf, size_t len)
-{
-	return send(peer->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
 
 static bool again(ssize_t n)
 {
 	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+/* Takes what is there; 0: the end, -1: errno. A TLS record is all that one splice(2) gives. */
+static ssize_t take(int from, struct flow *f)
+{
+	ssize_t n = 0;
+
+	do {
+		f->len += n;
+		n = splice(from, NULL, f->pipe[1], NULL, CHUNK - f->len, SPLICE_F_NONBLOCK);
+	} while (n > 0 && f->len + n < CHUNK);
+	if (n > 0)
+		f->len += n;
+	return f->len ? (ssize_t)f->len : n;
+}
+
+static ssize_t give(struct flow *f, int to)
+{
+	ssize_t n = splice(f->pipe[0], NULL, to, NULL, f->len, SPLICE_F_NONBLOCK);
+
+	if (n > 0)
+		f->len -= n;
+	return n;
 }
 
 /*
@@ -89,19 +91,16 @@ static int push(int local, struct drover_peer *peer, struct flow *f, _Atomic uin
 {
 	ssize_t n;
 
-	if (f->begin == f->end) {
-		n = local_recv(local, f->buf, CHUNK);
+	if (!f->len) {
+		n = take(local, f);
 		if (again(n))
 			return 0;
 		if (n <= 0)
 			return 1;
-		f->begin = 0;
-		f->end = n;
 	}
-	n = peer_send(peer, f->buf + f->begin, f->end - f->begin);
+	n = give(f, peer->fd);
 	if (n < 0)
 		return again(n) ? 0 : lost(peer, errno, err);
-	f->begin += n;
 	atomic_fetch_add(sent, n);
 	return 0;
 }
@@ -111,26 +110,21 @@ static int pull(int local, struct drover_peer *peer, struct flow *f, struct drov
 {
 	ssize_t n;
 
-	if (f->begin == f->end) {
-		n = peer_recv(peer, f->buf, CHUNK);
+	if (!f->len) {
+		n = take(peer->fd, f);
 		if (again(n))
 			return 0;
 		if (n <= 0)
 			return lost(peer, n == 0 ? ENODATA : errno, err);
-		f->begin = 0;
-		f->end = n;
 	}
-	n = local_send(local, f->buf + f->begin, f->end - f->begin);
-	if (n < 0)
-		return !again(n);
-	f->begin += n;
-	return 0;
+	n = give(f, local);
+	return n < 0 && !again(n);
 }
 
 static int await(int local, const struct drover_peer *peer, const struct flow *out,
 		 const struct flow *in)
 {
-	bool sending = out->begin < out->end, receiving = in->begin < in->end;
+	bool sending = out->len, receiving = in->len;
 	struct pollfd p[] = {
 		{ .fd = local, .events = (sending ? 0 : POLLIN) | (receiving ? POLLOUT : 0) },
 		{ .fd = peer->fd, .events = (receiving ? 0 : POLLIN) | (sending ? POLLOUT : 0) },
@@ -163,14 +157,51 @@ static int carry(int local, struct drover_peer *peer, struct flow *out, struct f
 	}
 }
 
+static int flow_open(struct flow *f)
+{
+	f->len = 0;
+	if (pipe2(f->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	/* Smaller, it only carries less at a time. */
+	fcntl(f->pipe[0], F_SETPIPE_SZ, CHUNK);
+	return 0;
+}
+
+static void flow_close(struct flow *f)
+{
+	close(f->pipe[0]);
+	close(f->pipe[1]);
+}
+
+/* splice(2) asks the socket itself whether it may wait. */
+static int set_nonblocking(int fd)
+{
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 int drover_pump_run(int local, struct drover_peer *peer, _Atomic uint64_t *sent,
 		    struct drover_err *err)
 {
-	auto_free uint8_t *buf = malloc(2 * CHUNK);
-	struct flow out = { .buf = buf }, in = { .buf = buf + CHUNK };
+	struct flow out, in;
+	int r = set_nonblocking(local);
 
-	if (!buf)
-		return drover_err_set(err, ENOMEM, "out of memory");
+	if (r == 0)
+		r = set_nonblocking(peer->fd);
+	if (r == 0)
+		r = flow_open(&out);
+	if (r < 0)
+		goto fail;
+	r = flow_open(&in);
+	if (r < 0)
+		goto err_close;
 	set_options(peer->fd);
-	return carry(local, peer, &out, &in, sent, err);
+	r = carry(local, peer, &out, &in, sent, err);
+	flow_close(&in);
+	flow_close(&out);
+	return r;
+
+err_close:
+	flow_close(&out);
+fail:
+	return drover_err_set(err, r, "a connection for disks cannot be carried: %s", strerror(-r));
 }

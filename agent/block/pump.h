@@ -19,8 +19,9 @@
  * @sent: counts bytes to the peer; read from any thread
  *
  * shutdown(2) of @local and drover_peer_interrupt(), from other threads, end it. Returns 0
- * when @local ended, or takes no more. Errors: -ENODATA when the peer ended, -ETIMEDOUT when
- * the link is dead, or what send(2) and recv(2) of the peer's say.
+ * when @local ended, or takes no more. Both sockets wait for nothing from now on, and the process must
+ * ignore SIGPIPE. Errors: -ENODATA when the peer ended, -ETIMEDOUT when the link is dead, or what
+ * splice(2) says of the peer's socket.
  */
 int drover_pump_run(int local, struct drover_peer *peer, _Atomic uint64_t *sent,
 		    struct drover_err *err);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/un.h>
 
 #include "base/unix.h"
@@ -413,5 +414,7 @@ int main(void)
 		IN_PLACE(closing_waits_for_nobody),
 	};
 
+	/* As droverd does. */
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
