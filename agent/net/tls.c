@@ -96,15 +96,14 @@ static int judge(unsigned int status, const struct drover_tls_conf *conf, struct
 
 static void read_names(gnutls_x509_crt_t certificate, struct drover_tls_id *id)
 {
-	int type = 0;
-
 	for (unsigned int i = 0; id->count < DROVER_TLS_NAMES_MAX; i++) {
 		char *name = id->names[id->count];
 		/* Leaves room for a NUL, and a longer name is nobody's. */
 		size_t size = DROVER_NAME_LEN - 1;
+		int type = gnutls_x509_crt_get_subject_alt_name(certificate, i, name, &size, NULL);
 
-		type = gnutls_x509_crt_get_subject_alt_name(certificate, i, name, &size, NULL);
-		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		/* The last one was read, or they cannot be read at all. */
+		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
 			break;
 		if (type != GNUTLS_SAN_DNSNAME)
 			continue;
