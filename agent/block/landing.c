@@ -139,10 +139,11 @@ int drover_landing_plan(const struct drover_conf *conf, const struct drover_vm_d
 			struct drover_landing *ret_landing, struct drover_err *err)
 {
 	struct drover_landing l = { .id = p->migration_id };
-	int r = 0;
+	int r;
 
 	if (p->n_disks > DROVER_DISKS_MAX)
 		return drover_err_set(err, EINVAL, "%zu disks are too many", p->n_disks);
+	r = p->n_disks ? drover_vmdef_check_dir(conf->vm_dir, err) : 0;
 	snprintf(l.source, sizeof(l.source), "%s", source);
 	snprintf(l.vm, sizeof(l.vm), "%s", def->name);
 	for (size_t i = 0; i < p->n_disks && r == 0; i++)

@@ -11,6 +11,7 @@
 #include "block/move.h"
 #include "block/pool.h"
 #include "block/space.h"
+#include "core/config.h"
 #include "core/nbd.h"
 
 static const struct drover_disk_def *find(const struct drover_vm_def *def, const char *name)
@@ -104,5 +105,7 @@ int drover_disk_move_check(const struct drover_conf *conf, const struct drover_v
 		r = look(def, disk, ret_bytes, err);
 	if (r == 0)
 		r = drover_pool_check(pool, drover_space_with_margin(*ret_bytes), err);
-	return r < 0 ? r : check_direct(pool, disk, err);
+	if (r == 0)
+		r = check_direct(pool, disk, err);
+	return r < 0 ? r : drover_vmdef_check_dir(conf->vm_dir, err);
 }

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/log.h"
 
 #define RECORD_MAX 65536
 
@@ -165,5 +166,38 @@ int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_r
 		return r;
 	*ret_records = steal_ptr(records);
 	*ret_count = count;
+	return 0;
+}
+
+static bool names_old(const struct drover_vm_def *def, const struct drover_disk_record *record)
+{
+	for (uint32_t i = 0; i < def->disk_count; i++)
+		if (!strcmp(def->disks[i].name, record->disk))
+			return !strcmp(def->disks[i].path, record->old_path);
+	return false;
+}
+
+int drover_disk_record_check(const struct drover_conf *conf, const struct drover_vm_def *def,
+			     struct drover_err *err)
+{
+	auto_free struct drover_disk_record *records = NULL;
+	struct drover_err why = { 0 };
+	size_t count = 0;
+
+	/* One that is damaged may be of any VM: it does not keep them all from starting. */
+	if (drover_disk_record_list(conf, &records, &count, &why) < 0) {
+		log_warning("vm %s: whether its disks have moved is not known: %s", def->name, why.text);
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct drover_disk_record *r = &records[i];
+
+		if (r->step == DROVER_DISK_STEP_SWITCHING && !strcmp(r->vm, def->name) &&
+		    names_old(def, r))
+			return drover_err_set(err, ESTALE,
+					      "disk %s of vm %s is now %s, and the definition still names "
+					      "the old image; correct its path, then restart droverd",
+					      r->disk, r->vm, r->new_path);
+	}
 	return 0;
 }

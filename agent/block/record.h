@@ -58,4 +58,13 @@ int drover_disk_record_forget(const struct drover_conf *conf, uint64_t id, struc
 int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_record **ret_records,
 			    size_t *ret_count, struct drover_err *err);
 
+/**
+ * drover_disk_record_check() - refuse to start a VM on images that it has left
+ *
+ * Errors: -ESTALE where a disk's move has come to its end, and the definition could not be
+ * changed.
+ */
+int drover_disk_record_check(const struct drover_conf *conf, const struct drover_vm_def *def,
+			     struct drover_err *err);
+
 #endif

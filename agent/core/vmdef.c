@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/hash.h"
@@ -232,4 +233,14 @@ int drover_vmdef_read(const char *dir, const char *name, struct drover_vm_def *r
 	if (ret_text)
 		*ret_text = steal_ptr(text);
 	return 0;
+}
+
+int drover_vmdef_check_dir(const char *dir, struct drover_err *err)
+{
+	int r = drover_io_mkdirs(dir, 0755, err);
+
+	if (r < 0 || access(dir, W_OK) == 0)
+		return r;
+	return drover_err_set(err, errno, "definitions in %s cannot be changed: %s", dir,
+			      strerror(errno));
 }

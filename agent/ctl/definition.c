@@ -87,9 +87,14 @@ int drover_definition_set_disk(struct drover_agent *agent, const char *vm, const
 {
 	struct drover_entry *e = drover_entry_find(agent, vm);
 	struct drover_vm *running = e ? e->vm : NULL;
-	int r = change_file(agent, vm, running ? running->text : NULL, disk, path, format, err);
+	struct drover_err why = { 0 };
+	int r = 0, file;
 
-	return r < 0 || !running ? r : change_running(running, disk, path, format, err);
+	/* What runs goes first: a target is told of these images, whatever the file says. */
+	if (running)
+		r = change_running(running, disk, path, format, err);
+	file = change_file(agent, vm, running ? running->text : NULL, disk, path, format, &why);
+	return r < 0 || file >= 0 ? r : drover_err_set(err, file, "%s", why.text);
 }
 
 static bool has_other_image(const struct drover_vm_def *def, const struct drover_disk_def *disk)

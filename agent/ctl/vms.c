@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "block/record.h"
 #include "core/clock.h"
 #include "core/config.h"
 #include "ctl/agent.h"
@@ -92,6 +93,8 @@ static int launch(struct start *s)
 	struct drover_vm_def def;
 	int r = read_definition(s, &def, &text);
 
+	if (r == 0)
+		r = drover_disk_record_check(conf, &def, &s->err);
 	if (r == 0)
 		r = drover_record_where(conf, s->name, where, &s->err);
 	if (r == 0)

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "core/clock.h"
+#include "core/config.h"
 #include "migrate/source_stages.h"
 
 #define LOOK_MS	      500
@@ -65,6 +66,8 @@ int drover_source_disks_choose(struct drover_source *s, struct drover_err *err)
 	if (!s->m->options.with_storage)
 		return 0;
 	r = drover_travel_choose(conf, &s->vm->def, &s->travel, err);
+	if (r == 0 && s->travel.count)
+		r = drover_vmdef_check_dir(conf->vm_dir, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < s->travel.count; i++)

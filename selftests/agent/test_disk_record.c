@@ -154,6 +154,43 @@ static void a_damaged_one_is_told(void **state)
 	done(drover_disk_record_forget(&conf, 9, &err), &err);
 }
 
+static void nobody_starts_on_an_image_that_was_left(void **state)
+{
+	struct drover_vm_def def = { .disk_count = 1 };
+	struct drover_disk_record record = example;
+	struct drover_err err = { 0 };
+
+	snprintf(def.name, sizeof(def.name), "%s", example.vm);
+	snprintf(def.disks[0].name, sizeof(def.disks[0].name), "%s", example.disk);
+	snprintf(def.disks[0].path, sizeof(def.disks[0].path), "%s", example.old_path);
+	for (int step = DROVER_DISK_STEP_COPYING; step <= DROVER_DISK_STEP_OLD_LEFT; step++) {
+		record.step = step;
+		done(drover_disk_record_write(&conf, &record, &err), &err);
+		assert_int_equal(drover_disk_record_check(&conf, &def, &err),
+				 step == DROVER_DISK_STEP_SWITCHING ? -ESTALE : 0);
+	}
+	assert_non_null(strstr(err.text, example.new_path));
+
+	record.step = DROVER_DISK_STEP_SWITCHING;
+	done(drover_disk_record_write(&conf, &record, &err), &err);
+	def.name[0] ^= 1;
+	done(drover_disk_record_check(&conf, &def, &err), &err);
+	def.name[0] ^= 1;
+	snprintf(def.disks[0].path, sizeof(def.disks[0].path), "%s", example.new_path);
+	done(drover_disk_record_check(&conf, &def, &err), &err);
+	done(drover_disk_record_forget(&conf, record.id, &err), &err);
+}
+
+static void a_damaged_one_keeps_nobody_from_starting(void **state)
+{
+	struct drover_vm_def def = { .name = "web" };
+	struct drover_err err = { 0 };
+
+	put("move-9", "{");
+	done(drover_disk_record_check(&conf, &def, &err), &err);
+	done(drover_disk_record_forget(&conf, 9, &err), &err);
+}
+
 static void what_cannot_be_written_is_told(void **state)
 {
 	struct drover_conf none = { .state_dir = "/nonexistent" };
@@ -173,6 +210,8 @@ int main(void)
 		cmocka_unit_test(a_step_replaces_the_one_before),
 		cmocka_unit_test(half_a_file_is_not_taken),
 		cmocka_unit_test(a_damaged_one_is_told),
+		cmocka_unit_test(nobody_starts_on_an_image_that_was_left),
+		cmocka_unit_test(a_damaged_one_keeps_nobody_from_starting),
 		cmocka_unit_test(what_cannot_be_written_is_told),
 	};
 

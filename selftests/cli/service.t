@@ -24,6 +24,7 @@ setting()
 is "$(setting Type)" notify 'systemd is told when the agent is ready'
 is "$(setting KillMode) $(setting Delegate)" 'process yes' 'VMs outlive the agent'
 is "$(setting RuntimeDirectoryPreserve)" yes 'so does what is needed to adopt them'
+is "$(setting ReadWritePaths)" -/etc/drover/vms 'definitions can be changed when a disk moves'
 # QEMU lives in the agent's sandbox, and makes its own inside.
 like " $(setting SystemCallFilter) " ' seccomp ' 'QEMU may make its sandbox'
 for hidden in ProtectHome PrivateTmp PrivateDevices PrivateNetwork ProtectControlGroups; do
