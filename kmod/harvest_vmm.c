@@ -33,6 +33,7 @@
 
 /* The mmap lock is let go after so much address space, for the VMM may want it. */
 #define WALK_STEP	(1UL << 30)
+#define SLICE_PAGES	(1U << 19)
 
 struct walk {
 	struct drover_vmmlog *log;
@@ -180,19 +181,48 @@ static const struct mmu_notifier_ops zap_ops = {
 	.invalidate_range_end = zap_ends,
 };
 
-/* Moves the noted pages over; those of mappings that are still going away stay noted. */
-static void collect_zaps(struct drover_vmmlog *log)
+/* One slice of collect_zaps(). Return: pages in it have to stay noted. */
+static bool collect_slice(struct drover_vmmlog *log, u64 first, unsigned int pages)
 {
-	u64 pages = log->ram->pages;
+	unsigned long *found = log->found + BIT_WORD(first);
+	unsigned long *zapped = log->zapped + BIT_WORD(first);
+	bool stay;
 
 	spin_lock(&log->zap_lock);
-	if (log->zaps) {
-		bitmap_or(log->found, log->found, log->zapped, pages);
-		log->zaps = log->zapping;
-		if (!log->zapping)
-			bitmap_zero(log->zapped, pages);
-	}
+	stay = log->zapping;
+	bitmap_or(found, found, zapped, pages);
+	if (!stay)
+		bitmap_zero(zapped, pages);
 	spin_unlock(&log->zap_lock);
+	return stay;
+}
+
+/*
+ * Moves the noted pages over; those of mappings that are still going away stay noted. By slices, for
+ * whoever unmaps or reclaims waits meanwhile.
+ */
+static void collect_zaps(struct drover_vmmlog *log)
+{
+	bool any, stay = false;
+	u64 first;
+
+	spin_lock(&log->zap_lock);
+	any = log->zaps;
+	log->zaps = false;
+	spin_unlock(&log->zap_lock);
+	if (!any)
+		return;
+	for (first = 0; first < log->ram->pages; first += SLICE_PAGES) {
+		stay |= collect_slice(log, first, min_t(u64, SLICE_PAGES, log->ram->pages - first));
+		cond_resched();
+	}
+	if (stay) {
+		spin_lock(&log->zap_lock);
+		log->zaps = true;
+		spin_unlock(&log->zap_lock);
+	}
+	/* Reclaim may put the flush off, and a processor write by what it has cached. */
+	log->flush = true;
 }
 
 static bool page_is_busy(const struct drover_ram *ram, u64 page)
@@ -232,17 +262,18 @@ static void deliver(struct drover_vmmlog *log, struct drover_bitmap *bitmap,
 
 	for (n = 0; n < words; n++) {
 		u64 first = n * BITS_PER_LONG;
-		unsigned long suspects = log->found[n] | log->kept[n];
+		unsigned long suspects = log->everything ? ~0UL : log->found[n] | log->kept[n];
+		unsigned long busy = 0;
 
+		/* Looked at before somebody can take and read the page. */
+		if (suspects)
+			busy = busy_pages(log->ram, first, suspects);
 		if (log->found[n])
 			found->pages += drover_bitmap_or(bitmap, first, log->found[n]);
 		if (log->kept[n])
 			found->kept += drover_bitmap_or(bitmap, first, log->kept[n]);
-		if (log->everything)
-			suspects = ~0UL;
-		if (suspects)
-			log->kept[n] = busy_pages(log->ram, first, suspects);
-		keeps |= log->kept[n];
+		log->kept[n] = busy;
+		keeps |= busy;
 		log->found[n] = 0;
 		if (n % 1024 == 0)
 			cond_resched();
@@ -309,9 +340,10 @@ void drover_vmmlog_stop(struct drover_vmmlog *log)
  * @bitmap: gets the bits
  * @found:	counters to be raised
  *
- * The caller holds the VM's memory. The order matters: zaps are moved over before the walk, so
- * that a page written after the walk and zapped then is noted for the next time; references are
- * counted after the flush, when no get_user_pages_fast() can any more rely on what it saw before.
+ * The caller holds the VM's memory. The order matters: zaps are moved over after the walk, so that
+ * a page that was written before it and went away during it is found by this collection, which may
+ * be the last; references are counted after the flush, when no get_user_pages_fast() can any more
+ * rely on what it saw before.
  *
  * Return: 0, or -ESTALE if the RAM is not mapped as it was, or mapped by huge pages.
  */
@@ -320,9 +352,9 @@ int drover_vmmlog_collect(struct drover_vmmlog *log, struct drover_bitmap *bitma
 {
 	int ret;
 
-	collect_zaps(log);
 	log->flush = false;
 	ret = walk_all(log, false);
+	collect_zaps(log);
 	if (log->flush)
 		drover_flush_tlb();
 	deliver(log, bitmap, found);
