@@ -4,12 +4,14 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/vmalloc.h>
 
 #include "bitmap.h"
 #include "compat.h"
 
 #define WORD_PAGES 64
+#define RESCHED_PAGES (1U << 20)
 
 static unsigned long map_bytes(u64 pages)
 {
@@ -55,7 +57,7 @@ unsigned int drover_bitmap_or(struct drover_bitmap *map, u64 page, u64 bits)
 	return added;
 }
 
-/* Sets @count bits from @first; returns how many were not set yet. */
+/* Sets @count bits from @first; returns how many were not set yet. May sleep. */
 u64 drover_bitmap_set_range(struct drover_bitmap *map, u64 first, u64 count)
 {
 	u64 added = 0;
@@ -66,6 +68,8 @@ u64 drover_bitmap_set_range(struct drover_bitmap *map, u64 first, u64 count)
 		added += drover_bitmap_or(map, first, GENMASK_ULL(n - 1, 0));
 		first += n;
 		count -= n;
+		if (first % RESCHED_PAGES == 0)
+			cond_resched();
 	}
 	return added;
 }

@@ -63,6 +63,24 @@ const void *drover_kvm_slot_birthmark(const struct kvm_memory_slot *slot)
 	return slot->arch.lpage_info[0];
 }
 
+/* KVM_SET_USER_MEMORY_REGION of a slot without private memory; kvm->slots_lock is held. */
+int drover_kvm_set_region(struct kvm *kvm, const struct kvm_userspace_memory_region *region)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	struct kvm_userspace_memory_region2 region2 = {
+		.slot = region->slot,
+		.flags = region->flags,
+		.guest_phys_addr = region->guest_phys_addr,
+		.memory_size = region->memory_size,
+		.userspace_addr = region->userspace_addr,
+	};
+
+	return __kvm_set_memory_region(kvm, &region2);
+#else
+	return __kvm_set_memory_region(kvm, region);
+#endif
+}
+
 void drover_vma_forbid_writes(struct vm_area_struct *vma)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)

@@ -13,6 +13,7 @@ struct bio_vec;
 struct folio;
 struct kvm;
 struct kvm_memory_slot;
+struct kvm_userspace_memory_region;
 struct mm_struct;
 struct page;
 struct socket;
@@ -23,6 +24,7 @@ bool drover_kvm_has_devices(struct kvm *kvm);
 bool drover_kvm_has_private_memory(struct kvm *kvm);
 bool drover_kvm_clear_young(struct kvm *kvm, struct mm_struct *mm, unsigned long hva);
 const void *drover_kvm_slot_birthmark(const struct kvm_memory_slot *slot);
+int drover_kvm_set_region(struct kvm *kvm, const struct kvm_userspace_memory_region *region);
 
 void drover_vma_forbid_writes(struct vm_area_struct *vma);
 int drover_pmd_probe(struct mm_struct *mm, unsigned long addr);

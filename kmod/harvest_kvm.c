@@ -26,7 +26,7 @@ static bool is_logged(const struct drover_slot *slot)
 }
 
 /* Turns the log of all slots of a new list on. Return: 1 if the list is then outdated. */
-static int log_slots(struct drover_slots *slots, struct drover_vmref *vm, void __user *scratch)
+static int log_slots(struct drover_slots *slots, struct drover_vmref *vm)
 {
 	int changed = 0;
 	unsigned int n;
@@ -37,7 +37,7 @@ static int log_slots(struct drover_slots *slots, struct drover_vmref *vm, void _
 
 		if (is_logged(slot))
 			continue;
-		ret = drover_slot_set_log(vm, scratch, slot, true);
+		ret = drover_slot_set_log(vm, slot, true);
 		changed = 1;
 		if (ret == -EAGAIN)
 			continue;
@@ -61,13 +61,13 @@ static void inherit(struct drover_slots *to, const struct drover_slots *from)
 	}
 }
 
-static void unlog_slots(struct drover_slots *slots, struct drover_vmref *vm, void __user *scratch)
+static void unlog_slots(struct drover_slots *slots, struct drover_vmref *vm)
 {
 	unsigned int n;
 
 	for (n = 0; n < slots->count; n++)
 		if (slots->slot[n].ours)
-			drover_slot_set_log(vm, scratch, &slots->slot[n], false);
+			drover_slot_set_log(vm, &slots->slot[n], false);
 }
 
 /**
@@ -95,7 +95,7 @@ int drover_kvmlog_start(struct drover_kvmlog *log, struct drover_vmref *vm, void
 	if (ret)
 		goto free;
 	for (tries = 0; tries < TRIES; tries++) {
-		ret = log_slots(&log->slots, vm, scratch);
+		ret = log_slots(&log->slots, vm);
 		if (ret <= 0)
 			break;
 		ret = drover_slots_list(&next, vm, maps, why);
@@ -125,7 +125,7 @@ void drover_kvmlog_stop(struct drover_kvmlog *log, struct drover_vmref *vm, void
 
 	/* A refusal here says only that the slots are no more all ours to judge. */
 	if (drover_slots_list(&now, vm, maps, NULL)) {
-		unlog_slots(&log->slots, vm, scratch);
+		unlog_slots(&log->slots, vm);
 		return;
 	}
 	for (n = 0; n < now.count; n++) {
@@ -134,7 +134,7 @@ void drover_kvmlog_stop(struct drover_kvmlog *log, struct drover_vmref *vm, void
 
 		slot->ours = old && old->ours && is_logged(slot);
 	}
-	unlog_slots(&now, vm, scratch);
+	unlog_slots(&now, vm);
 	drover_slots_free(&now);
 }
 
@@ -185,7 +185,11 @@ static int reconcile(struct drover_kvmlog *log, struct drover_vmref *vm, void __
 	}
 	drover_slots_free(&log->slots);
 	log->slots = now;
-	return log_slots(&log->slots, vm, scratch);
+	ret = log_slots(&log->slots, vm);
+	/* A slot may be without a log: the next call makes another list. */
+	if (ret < 0)
+		log->slots.stamp = U64_MAX;
+	return ret;
 }
 
 /* Return: 0, 1 if the slots do not stop changing, or a negative errno. */
@@ -216,7 +220,7 @@ static bool copy_chunk(struct drover_kvmlog *log, struct kvm *kvm, const struct 
 
 	idx = srcu_read_lock(&kvm->srcu);
 	now = id_to_memslot(__kvm_memslots(kvm, slot->id >> 16), slot->id & 0xffff);
-	if (!now || now->dirty_bitmap != slot->log || now->npages != slot->pages)
+	if (!now || !slot->log || now->dirty_bitmap != slot->log || now->npages != slot->pages)
 		goto unlock;
 	for (n = 0; n < words; n++) {
 		log->chunk[n] = READ_ONCE(now->dirty_bitmap[first + n]);
@@ -250,6 +254,23 @@ static int clear_chunk(struct drover_kvmlog *log, struct drover_vmref *vm, void 
 	return drover_vmref_ioctl(vm, KVM_CLEAR_DIRTY_LOG, scratch);
 }
 
+/* Adds the chunk's words from @low to @high to the bitmap. */
+static void deliver_chunk(const struct drover_kvmlog *log, const struct drover_slot *slot, u64 first,
+			  u32 low, u32 high, struct drover_bitmap *bitmap,
+			  struct drover_kvmlog_found *found)
+{
+	u32 n;
+
+	for (n = low; n <= high; n++) {
+		u64 at = (first + n) * 64;
+		u64 bits = log->chunk[n];
+
+		if (slot->pages - at < 64)
+			bits &= GENMASK_ULL(slot->pages - at - 1, 0);
+		found->pages += drover_bitmap_or(bitmap, slot->page + at, bits);
+	}
+}
+
 static int collect_slot(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
 			const struct drover_slot *slot, struct drover_bitmap *bitmap,
 			struct drover_kvmlog_found *found)
@@ -257,24 +278,18 @@ static int collect_slot(struct drover_kvmlog *log, struct drover_vmref *vm, void
 	u64 words = DIV_ROUND_UP_ULL(slot->pages, 64), first;
 
 	for (first = 0; first < words; first += CHUNK_WORDS) {
-		u32 low = 0, high = 0, n;
+		u32 low = 0, high = 0;
 		int ret;
 
+		cond_resched();
 		if (!copy_chunk(log, vm->kvm, slot, first,
 				min_t(u64, CHUNK_WORDS, words - first), &low, &high))
 			continue;
-		for (n = low; n <= high; n++) {
-			u64 at = (first + n) * 64;
-			u64 bits = log->chunk[n];
-
-			if (slot->pages - at < 64)
-				bits &= GENMASK_ULL(slot->pages - at - 1, 0);
-			found->pages += drover_bitmap_or(bitmap, slot->page + at, bits);
-		}
+		/* Protected first: who takes a page at once reads it as it is from then on. */
 		ret = clear_chunk(log, vm, scratch, slot, first, low, high);
+		deliver_chunk(log, slot, first, low, high, bitmap, found);
 		if (ret)
 			return ret;
-		cond_resched();
 	}
 	return 0;
 }
@@ -379,7 +394,7 @@ static int sample_chunk(struct drover_kvmlog *log, struct drover_vmref *vm, void
  * @found:	counters to be raised, of what the last call chose
  *
  * What it clears is lost to drover_kvmlog_collect(). Return: 0, -EAGAIN (the slots have changed
- * since the start), or KVM's errno.
+ * since they were listed), or KVM's errno.
  */
 int drover_kvmlog_sample(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
 			 const struct drover_kvmlog_choice *next, struct drover_sample *found)

@@ -4,7 +4,6 @@
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "compat.h"
 #include "memslot.h"
@@ -185,36 +184,21 @@ u64 drover_slots_stamp(struct drover_vmref *vm)
 	return stamp;
 }
 
-/* The slot's birthmark as it is now, or NULL if there is no such slot. */
-static const void *birthmark_now(struct kvm *kvm, u32 id)
-{
-	struct kvm_memory_slot *slot;
-	const void *mark = NULL;
-
-	mutex_lock(&kvm->slots_lock);
-	slot = id_to_memslot(__kvm_memslots(kvm, id >> 16), id & 0xffff);
-	if (slot)
-		mark = drover_kvm_slot_birthmark(slot);
-	mutex_unlock(&kvm->slots_lock);
-	return mark;
-}
-
 /**
  * drover_slot_set_log() - turn a slot's dirty log on or off
  * @vm:	the VM, within drover_vmref_run()
- * @scratch: as drover_vmref_run() gives it
  * @slot:	as it was listed
  * @on:	what is wanted
  *
- * Within drover_vmref_run(). KVM's ABI cannot say "only if the slot is still this one": the VMM
- * may have removed it since it was listed, and then KVM would take our call for the birth of a
- * slot. Look right before, and if it happened all the same, take the slot away again.
+ * KVM's ABI cannot say "only if the slot is still this one": the VMM may have removed it since it
+ * was listed, and the ioctl would give birth to a slot that the VMM does not know of. So the look
+ * and the change are one, under KVM's lock.
  *
  * Return: 0, -EAGAIN (the slot is no more the one that was listed), or KVM's errno.
  */
-int drover_slot_set_log(struct drover_vmref *vm, void __user *scratch,
-			const struct drover_slot *slot, bool on)
+int drover_slot_set_log(struct drover_vmref *vm, const struct drover_slot *slot, bool on)
 {
+	struct kvm *kvm = vm->kvm;
 	struct kvm_userspace_memory_region region = {
 		.slot = slot->id,
 		.flags = on ? slot->flags | KVM_MEM_LOG_DIRTY_PAGES
@@ -223,21 +207,13 @@ int drover_slot_set_log(struct drover_vmref *vm, void __user *scratch,
 		.memory_size = slot->pages << PAGE_SHIFT,
 		.userspace_addr = slot->hva,
 	};
-	const void *now;
-	long ret;
+	struct kvm_memory_slot *now;
+	int ret = -EAGAIN;
 
-	if (copy_to_user(scratch, &region, sizeof(region)))
-		return -EFAULT;
-	if (birthmark_now(vm->kvm, slot->id) != slot->birthmark)
-		return -EAGAIN;
-	ret = drover_vmref_ioctl(vm, KVM_SET_USER_MEMORY_REGION, scratch);
-	if (ret)
-		return ret;
-	now = birthmark_now(vm->kvm, slot->id);
-	if (now == slot->birthmark)
-		return 0;
-	region.memory_size = 0;
-	if (now && !copy_to_user(scratch, &region, sizeof(region)))
-		drover_vmref_ioctl(vm, KVM_SET_USER_MEMORY_REGION, scratch);
-	return -EAGAIN;
+	mutex_lock(&kvm->slots_lock);
+	now = id_to_memslot(__kvm_memslots(kvm, slot->id >> 16), slot->id & 0xffff);
+	if (now && drover_kvm_slot_birthmark(now) == slot->birthmark)
+		ret = drover_kvm_set_region(kvm, &region);
+	mutex_unlock(&kvm->slots_lock);
+	return ret;
 }

@@ -35,7 +35,6 @@ void drover_slots_free(struct drover_slots *slots);
 struct drover_slot *drover_slots_find(const struct drover_slots *slots,
 				      const struct drover_slot *like);
 u64 drover_slots_stamp(struct drover_vmref *vm);
-int drover_slot_set_log(struct drover_vmref *vm, void __user *scratch,
-			const struct drover_slot *slot, bool on);
+int drover_slot_set_log(struct drover_vmref *vm, const struct drover_slot *slot, bool on);
 
 #endif /* DROVER_MEMSLOT_H */

@@ -316,7 +316,7 @@ int drover_session_harvest(struct drover_session *session, struct drover_harvest
  * @session: the session
  * @sample:	as in drover_harvester_sample()
  *
- * Return: 0, -EINVAL (not started), -ESRCH, -EAGAIN, or KVM's errno.
+ * Return: 0, -EINVAL (not started), -ESRCH, -EAGAIN, -ESTALE (a harvest said so), or KVM's errno.
  */
 int drover_session_sample(struct drover_session *session, struct drover_sample *sample)
 {
@@ -327,6 +327,8 @@ int drover_session_sample(struct drover_session *session, struct drover_sample *
 		ret = -ESRCH;
 	else if (session->state != DROVER_SESSION_STATE_STARTED)
 		ret = -EINVAL;
+	else if (session->stale)
+		ret = -ESTALE;
 	else
 		ret = drover_harvester_sample(&session->harvester, sample);
 	mutex_unlock(&session->lock);
