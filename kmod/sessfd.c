@@ -76,13 +76,14 @@ static int ioctl_take(struct drover_session *session, void __user *arg)
 
 	if (copy_from_user(&take, arg, sizeof(take)))
 		return -EFAULT;
-	ret = drover_stream_take(&session->ram, &session->bitmap, &session->stats, &take);
+	ret = drover_stream_take(&session->ram, &session->bitmap, &take);
 	if (ret)
 		return ret;
 	if (copy_to_user(arg, &take, sizeof(take))) {
 		drover_stream_untake(&session->bitmap, &take);
 		return -EFAULT;
 	}
+	drover_stats_add(&session->stats, DROVER_STAT_ZERO_PAGES, take.zero_pages);
 	return 0;
 }
 

@@ -123,13 +123,12 @@ void drover_stream_untake(struct drover_bitmap *bitmap, const struct drover_take
  * drover_stream_take() - take bits out of the bitmap, and sort their pages into data and zero
  * @ram:	the RAM files
  * @bitmap: where the bits are taken from
- * @stats:	counters to be raised
  * @take:	as user space gave it; out: the rest
  *
  * Return: 0, -EINVAL, or -EIO, after which the bits are back.
  */
 int drover_stream_take(const struct drover_ram *ram, struct drover_bitmap *bitmap,
-		       struct drover_stats *stats, struct drover_take *take)
+		       struct drover_take *take)
 {
 	unsigned int word;
 	int ret;
@@ -155,7 +154,6 @@ int drover_stream_take(const struct drover_ram *ram, struct drover_bitmap *bitma
 		take->data_pages += hweight64(take->data[word]);
 		take->zero_pages += hweight64(take->zero[word]);
 	}
-	drover_stats_add(stats, DROVER_STAT_ZERO_PAGES, take->zero_pages);
 	return 0;
 }
 

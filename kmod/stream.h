@@ -8,7 +8,7 @@
 #include "stats.h"
 
 int drover_stream_take(const struct drover_ram *ram, struct drover_bitmap *bitmap,
-		       struct drover_stats *stats, struct drover_take *take);
+		       struct drover_take *take);
 void drover_stream_untake(struct drover_bitmap *bitmap, const struct drover_take *take);
 int drover_stream_send(const struct drover_ram *ram, struct drover_stats *stats,
 		       struct drover_send *send);

@@ -27,7 +27,7 @@ struct drover_vmref {
 	void (*died)(struct drover_vmref *vm);
 	bool dead;
 	bool leaving;
-	int pid;		/* of the process that made the VM, as it sees itself */
+	int pid;		/* of the process that made the VM, as the initial pid namespace numbers it */
 };
 
 typedef int (*drover_vmref_fn)(struct drover_vmref *vm, void __user *scratch, void *arg);
