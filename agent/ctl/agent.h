@@ -191,8 +191,10 @@ int drover_moves_begin(struct drover_agent *agent, const Drover__Migrate *q, uin
  *	images that are not true any more: -ESTALE where another host has others for its disks.
  * @placement: where it was moved to as far as is known here, or ""
  * @force: take the operator's word that an unreachable host does not run it
+ *
+ * All peers are asked; one that the cluster knows to be asleep need not answer.
  */
-int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
+int drover_elsewhere_check(struct drover_agent *agent, const char *vm,
 			   const struct drover_vm_def *def, const char *placement, bool force,
 			   struct drover_err *err);
 

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "core/config.h"
 #include "ctl/agent.h"
+#include "ctl/call.h"
 #include "ctl/reply.h"
+#include "ctl/shared.h"
 #include "net/peer.h"
 
 #define ANSWER_MS  5000
@@ -65,7 +67,8 @@ static bool same_disks(const Drover__VmInfo *theirs, const struct drover_vm_def 
 
 /* 0: it does not run there; -EEXIST, -ESTALE: not to be started here; else: that is not known. */
 static int check_peer(const struct drover_conf *conf, const struct drover_peer_conf *peer,
-		      const char *vm, const struct drover_vm_def *def, struct drover_err *err)
+		      const char *vm, const struct drover_vm_def *def, bool *ret_same,
+		      struct drover_err *err)
 {
 	Drover__VmQuery ask = DROVER__VM_QUERY__INIT;
 	Drover__VmReply *reply = NULL;
@@ -84,6 +87,8 @@ static int check_peer(const struct drover_conf *conf, const struct drover_peer_c
 		r = drover_err_set(err, ESTALE, "vm %s was moved away, and its disks on %s are not those "
 				   "of the definition here; start it there, or here by --force", vm,
 				   peer->name);
+	else if (def && reply->present && reply->vm && same_disks(reply->vm, def))
+		*ret_same = true;
 	drover__vm_reply__free_unpacked(reply, NULL);
 	return r;
 }
@@ -91,7 +96,9 @@ static int check_peer(const struct drover_conf *conf, const struct drover_peer_c
 int drover_elsewhere_runs(const struct drover_conf *conf, const struct drover_peer_conf *peer,
 			  const char *vm, struct drover_err *err)
 {
-	return check_peer(conf, peer, vm, NULL, err);
+	bool same;
+
+	return check_peer(conf, peer, vm, NULL, &same, err);
 }
 
 /* One peer being asked, in a thread of its own: the dead ones take their time together. */
@@ -102,6 +109,8 @@ struct asking {
 	const struct drover_peer_conf *peer;
 	const char *name;	/* of the VM or the host in question, or NULL */
 	const struct drover_vm_def *def;
+	bool same;		/* it has the VM, on the disks of @def */
+	bool asleep;
 	int result;
 	struct drover_err err;
 	Drover__HostInfo *host;
@@ -129,14 +138,88 @@ static void *run_check(void *data)
 {
 	struct asking *a = data;
 
-	a->result = check_peer(a->conf, a->peer, a->name, a->def, &a->err);
+	a->result = check_peer(a->conf, a->peer, a->name, a->def, &a->same, &a->err);
 	return NULL;
 }
 
-int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
+/* --- hosts that sleep do not answer --- */
+
+struct sleepers {
+	struct drover_agent *agent;
+	struct asking *asking;
+};
+
+/* It was empty when it left, and whoever runs without quorum asks us before it starts a VM. */
+static void do_sleepers(void *data)
+{
+	struct sleepers *s = data;
+	struct drover_agent *agent = s->agent;
+
+	for (uint32_t i = 0; i < agent->conf.peer_count; i++) {
+		const char *host = agent->conf.peers[i].name;
+		Drover__SleepRecord *r;
+
+		if (agent->alone || !drover_shared_active(agent) ||
+		    drover_shared_is_member(agent, host))
+			continue;
+		r = drover_shared_get(agent, DROVER_SHARED_SLEEP, host,
+				      &drover__sleep_record__descriptor);
+		s->asking[i].asleep = r && r->state == DROVER__SLEEP_RECORD__STATE__ASLEEP;
+		if (r)
+			drover__sleep_record__free_unpacked(r, NULL);
+	}
+}
+
+/*
+ * A host that sleeps might still know of newer images of a VM that was moved away from here. Not
+ * if one who was moved to has it, on the disks that are known here.
+ */
+static bool disks_are_known(const struct asking *asking, uint32_t count,
+			    const struct drover_vm_def *def)
+{
+	if (!def || !def->disk_count)
+		return true;
+	for (uint32_t i = 0; i < count; i++)
+		if (asking[i].same)
+			return true;
+	return false;
+}
+
+static int judge(struct drover_agent *agent, const char *vm, const struct drover_vm_def *def,
+		 struct asking *asking, bool force, struct drover_err *err)
+{
+	struct sleepers sleepers = { .agent = agent, .asking = asking };
+	uint32_t count = agent->conf.peer_count;
+	bool silent = false;
+
+	/* That it runs somewhere counts more than that somebody is silent. */
+	for (uint32_t i = 0; i < count; i++) {
+		if (asking[i].result == -EEXIST || asking[i].result == -ESTALE)
+			return drover_err_set(err, asking[i].result, "%s", asking[i].err.text);
+		silent |= asking[i].result < 0;
+	}
+	if (silent && !force && disks_are_known(asking, count, def))
+		drover_call_wait(agent->calls, do_sleepers, &sleepers);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct asking *a = &asking[i];
+
+		if (a->result == 0 || a->asleep)
+			continue;
+		if (!force)
+			return drover_err_set(err, a->result,
+					      "it is not known whether vm %s runs on %s (%.300s); --force starts it here",
+					      vm, a->peer->name, a->err.text);
+		log_warning("vm %s: started without the word of %s: %s", vm, a->peer->name,
+			    a->err.text);
+	}
+	return 0;
+}
+
+int drover_elsewhere_check(struct drover_agent *agent, const char *vm,
 			   const struct drover_vm_def *def, const char *placement, bool force,
 			   struct drover_err *err)
 {
+	const struct drover_conf *conf = &agent->conf;
 	auto_free struct asking *asking = calloc(conf->peer_count + 1, sizeof(*asking));
 	struct asking like = { .name = vm, .def = placement[0] && !force ? def : NULL };
 
@@ -147,22 +230,7 @@ int drover_elsewhere_check(const struct drover_conf *conf, const char *vm,
 				      "vm %s was moved to %s, which is no peer any more; --force starts it here",
 				      vm, placement);
 	ask_all(conf, like, run_check, asking);
-	/* That it runs somewhere counts more than that somebody is silent. */
-	for (uint32_t i = 0; i < conf->peer_count; i++)
-		if (asking[i].result == -EEXIST || asking[i].result == -ESTALE)
-			return drover_err_set(err, asking[i].result, "%s", asking[i].err.text);
-	for (uint32_t i = 0; i < conf->peer_count; i++) {
-		const struct asking *a = &asking[i];
-
-		if (a->result < 0 && !force)
-			return drover_err_set(err, a->result,
-					      "it is not known whether vm %s runs on %s (%.300s); --force starts it here",
-					      vm, a->peer->name, a->err.text);
-		if (a->result < 0)
-			log_warning("vm %s: started without the word of %s: %s", vm, a->peer->name,
-				    a->err.text);
-	}
-	return 0;
+	return judge(agent, vm, like.def, asking, force, err);
 }
 
 static Drover__HostInfo *unreachable(const struct drover_err *why)

@@ -225,7 +225,7 @@ static int env_allowed(void *data, const char *vm, struct drover_err *err)
 {
 	struct drover_agent *agent = data;
 
-	return drover_elsewhere_check(&agent->conf, vm, NULL, "", false, err);
+	return drover_elsewhere_check(agent, vm, NULL, "", false, err);
 }
 
 struct change {

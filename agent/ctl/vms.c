@@ -98,7 +98,7 @@ static int launch(struct start *s)
 	if (r == 0)
 		r = drover_record_where(conf, s->name, where, &s->err);
 	if (r == 0)
-		r = drover_elsewhere_check(conf, s->name, &def, where, s->force, &s->err);
+		r = drover_elsewhere_check(s->agent, s->name, &def, where, s->force, &s->err);
 	if (r == 0)
 		r = drover_vm_launch(conf, &def, text, false, &s->vm, &s->err);
 	if (r < 0)

@@ -110,6 +110,10 @@ agent_start "$lost"
 becomes 'who leads next sees it off' "$third" 60 asleep
 is "$(lab_state "$third")" off 'it is off'
 members 'two are left' 2
+small_define "$ANY" vm2 2
+drover "$ANY" vm start vm2 >"$WORK/out" 2>&1
+is $? 0 'a VM starts though a host sleeps that cannot be asked' "$(cat "$WORK/out")"
+drover "$ANY" vm stop vm2 --force >/dev/null
 fails 'no sleep twice' 'sleeps already' drover "$ANY" host standby "$third" on
 "$BMC" fault "$third" no-boot
 fails 'a host that does not boot' 'does not come back' drover "$ANY" host standby "$third" off

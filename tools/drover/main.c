@@ -17,7 +17,7 @@ static const struct {
 	{ "vm", vm_command, "start, stop, list and show VMs",
 	  "drover vm start NAME [OPTION…]          start a VM from its definition file\n"
 	  "  --on HOST           there; auto: where the cluster has most room for it\n"
-	  "  --force             even if the host that it was moved to cannot be asked\n"
+	  "  --force             even if a host cannot be asked: only if it runs nowhere\n"
 	  "drover vm stop NAME [--force] [--timeout SECONDS]   ask a VM to power off\n"
 	  "  --force             end it at once\n"
 	  "  --timeout SECONDS   wait 1 to 25 seconds for its end, by default 20\n"
@@ -125,7 +125,7 @@ static const struct {
 	  "drover dpm savings                      kWh that were not drawn, and how that is known\n" },
 	{ "rule", rule_command, "say which VMs go together, apart, or where",
 	  "drover rule add NAME together|apart VM VM…          on one host; each on its own\n"
-	  "drover rule add NAME on|not-on VM… --host HOST…     on these hosts; on others\n"
+	  "drover rule add NAME on|not-on VM… --host HOST…     on one of them; on none\n"
 	  "  --should            broken where there is no other way\n"
 	  "drover rule list                        all of them\n"
 	  "drover rule remove NAME                 forget it\n" },
