@@ -144,7 +144,7 @@ lab: setup
 MODDIR = build/modules/$(KREL)
 
 modules:
-	$(Q)test -n "$(KREL)" || { echo "no kernel headers at $(KDIR); give KDIR=" >&2; exit 1; }
+	$(Q)test -n "$(KREL)" || { echo "there are no kernel headers at $(KDIR): apt-get install linux-headers-RELEASE, or name others by KDIR=" >&2; exit 1; }
 	$(Q)mkdir -p $(MODDIR)/kmod
 	$(Q)ln -sfn $(CURDIR)/Kbuild $(MODDIR)/Kbuild
 	$(Q)find $(MODDIR)/kmod -xtype l -delete
