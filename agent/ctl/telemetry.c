@@ -17,6 +17,7 @@
 #include "stat/vmload.h"
 #include "stat/window.h"
 #include "track/tracker.h"
+#include "vm/logs.h"
 #include "vm/tap.h"
 
 #define PERIOD_US     5000000ULL
@@ -241,8 +242,10 @@ static void look(struct drover_telemetry *t)
 
 	look_at_host(t);
 	drover_call_wait(t->agent->calls, do_list, &list);
-	for (uint32_t i = 0; i < list.count; i++)
+	for (uint32_t i = 0; i < list.count; i++) {
 		look_at_vm(t, &list.vm[i]);
+		drover_logs_trim(&t->agent->conf, list.vm[i].name);
+	}
 	pthread_mutex_lock(&t->lock);
 	forget_unseen(t);
 	pthread_mutex_unlock(&t->lock);
