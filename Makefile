@@ -250,15 +250,15 @@ include $(wildcard selftests/guest/build.mk)
 
 # --- installation -----------------------------------------------------------
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/lib/systemd/system $(DESTDIR)/etc/drover/vms \
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/usr/lib/systemd/system $(DESTDIR)/etc/drover/vms \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)/lib/modules/$(KREL)/updates \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)/usr/lib/modules/$(KREL)/updates \
 		$(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/modules-load.d
 	install -d -m 700 $(DESTDIR)/etc/drover/power
 	install -d -m 700 $(DESTDIR)/etc/drover/tls
 	install -m 755 build/droverd build/drover tools/drover-cert $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 $(MODDIR)/drover.ko $(DESTDIR)/lib/modules/$(KREL)/updates/
-	install -m 644 agent/droverd.service $(DESTDIR)/lib/systemd/system/
+	install -m 644 $(MODDIR)/drover.ko $(DESTDIR)/usr/lib/modules/$(KREL)/updates/
+	install -m 644 agent/droverd.service $(DESTDIR)/usr/lib/systemd/system/
 	install -m 644 agent/drover.sysusers $(DESTDIR)/usr/lib/sysusers.d/drover.conf
 	install -m 644 agent/drover.modules $(DESTDIR)/usr/lib/modules-load.d/drover.conf
 	install -m 644 Documentation/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/

@@ -12,7 +12,7 @@ host_command()
 	COMMAND=(qemu-system-x86_64 -name "host$n" -nodefaults -no-user-config -display none -no-reboot
 		-machine q35 -accel tcg,thread=multi -cpu max -smp "$SMP" -m "$MEMORY"
 		-kernel "$KERNEL_IMAGE" -initrd initrd.img
-		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 rcupdate.rcu_cpu_stall_timeout=120 lab.host=$n"
+		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 rcupdate.rcu_cpu_stall_timeout=120 net.ifnames=0 lab.init=$INIT lab.host=$n"
 		-serial "file:host$n.console" -qmp "unix:host$n.qmp,server=on,wait=off"
 		-netdev "tap,id=net,ifname=tap$n,script=no,downscript=no"
 		-device "virtio-net-pci,netdev=net,mac=52:54:00:77:00:1$n,romfile="

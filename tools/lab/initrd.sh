@@ -7,7 +7,7 @@
 INITRD_MODULES=(virtio_pci 9pnet_virtio 9p overlay virtio_blk virtio_net bridge tun ext4 kvm_amd)
 
 # What guest/ uses of busybox: it lies in memory, the real programs beyond 9p.
-INITRD_APPLETS=(sh cat chgrp chmod cp cut hostname init insmod ln md5sum mkdir mount poweroff sed
+INITRD_APPLETS=(sh cat chgrp chmod cp cut grep hostname init insmod ln md5sum mkdir mount mv poweroff sed
 	sleep switch_root sync umount uname)
 
 # kernel_list DIRECTORY…: the releases of the kernels in it.

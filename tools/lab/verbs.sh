@@ -13,7 +13,7 @@ lab_load()
 
 lab_save()
 {
-	declare -p HOSTS MEMORY SMP SLOW RELEASE KERNEL_IMAGE | sed 's/^declare -[^ ]*/declare -g/' >"$LAB/lab.conf"
+	declare -p HOSTS MEMORY SMP SLOW INIT RELEASE KERNEL_IMAGE | sed 's/^declare -[^ ]*/declare -g/' >"$LAB/lab.conf"
 }
 
 # lab_host hostN: sets N, and ends with a sentence if there is no such host.
@@ -26,10 +26,10 @@ lab_host()
 
 lab_options()
 {
-	HOSTS=2 MEMORY=3072 SMP=1 SLOW=16 RELEASE=
+	HOSTS=2 MEMORY=3072 SMP=1 SLOW=16 INIT=busybox RELEASE=
 	while [ $# -gt 0 ]; do
 		case $1 in
-		-n | --kernel | --memory | --smp | --slow) [ $# -ge 2 ] || die "$1 wants a value" ;;
+		-n | --kernel | --memory | --smp | --slow | --init) [ $# -ge 2 ] || die "$1 wants a value" ;;
 		esac
 		case $1 in
 		-n) HOSTS=$2 ;;
@@ -37,10 +37,12 @@ lab_options()
 		--memory) MEMORY=$2 ;;
 		--smp) SMP=$2 ;;
 		--slow) SLOW=$2 ;;
+		--init) INIT=$2 ;;
 		*) die "lab up does not know '$1'" ;;
 		esac
 		shift 2
 	done
+	[[ $INIT = busybox || $INIT = systemd ]] || die "--init takes busybox or systemd"
 	[[ $HOSTS =~ ^[1-8]$ ]] || die "-n takes 1 to 8 virtual hosts"
 	[[ $MEMORY =~ ^[1-9][0-9]+$ && $SMP =~ ^[1-9][0-9]*$ && $SLOW =~ ^[1-9][0-9]*$ ]] ||
 		die "--memory (MiB), --smp and --slow (MiB a second) take a number"
