@@ -96,6 +96,8 @@ static int launch(struct start *s)
 	if (r == 0)
 		r = drover_disk_record_check(conf, &def, &s->err);
 	if (r == 0)
+		r = drover_record_check_settled(conf, s->name, &s->err);
+	if (r == 0)
 		r = drover_record_where(conf, s->name, where, &s->err);
 	if (r == 0)
 		r = drover_elsewhere_check(s->agent, s->name, &def, where, s->force, &s->err);

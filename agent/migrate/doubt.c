@@ -109,6 +109,22 @@ static enum drover_decision find_out(struct drover_migration *m, const char *nam
 }
 
 /*
+ * Its process has ended. Old images that cannot be retired are no reason to keep the commit: where the
+ * VM went keeps it from being started here with them, while a commit that outlives a later return of
+ * the VM would have the next agent end it.
+ */
+static void forget(struct drover_migration *m, const char *name, bool sure)
+{
+	struct drover_err err = { 0 };
+
+	if (drover_retire_disks(m, sure, &err) < 0)
+		log_error("mig %" PRIu64 " vm %s: %s; see to its old images and its definition here",
+			  m->info.id, name, err.text);
+	if (drover_record_settle(m->env->conf, m->info.id, &err) < 0)
+		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
+}
+
+/*
  * Where it went is written before the commit is forgotten: a crash between repeats this.
  * @sure: the target said so, not an operator
  */
@@ -121,9 +137,8 @@ static void settle_running(struct drover_migration *m, struct drover_vm *vm, con
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 	if ((vm ? drover_vm_kill(vm, &err) : drover_vm_end(m->env->conf, name, &err)) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
-	else if (drover_retire_disks(m, sure, &err) < 0 ||
-		 drover_record_settle(m->env->conf, m->info.id, &err) < 0)
-		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
+	else
+		forget(m, name, sure);
 	pthread_mutex_lock(&m->lock);
 	m->info.error[0] = '\0';
 	pthread_mutex_unlock(&m->lock);

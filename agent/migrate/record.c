@@ -193,6 +193,21 @@ int drover_record_commits(const struct drover_conf *conf, struct drover_commit *
 	return 0;
 }
 
+int drover_record_check_settled(const struct drover_conf *conf, const char *vm,
+				struct drover_err *err)
+{
+	auto_free struct drover_commit *commits = NULL;
+	size_t n = 0;
+	int r = drover_record_commits(conf, &commits, &n, err);
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!strcmp(commits[i].vm, vm))
+			r = drover_err_set(err, EBUSY,
+					   "migration %" PRIu64 " of vm %s is not settled here yet; restart droverd",
+					   commits[i].id, vm);
+	return r;
+}
+
 static int load_decision(const char *path, enum drover_decision *ret_got, struct drover_err *err)
 {
 	const char *word = NULL;

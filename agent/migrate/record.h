@@ -62,6 +62,16 @@ int drover_record_commits(const struct drover_conf *conf, struct drover_commit *
 			  size_t *ret_count, struct drover_err *err);
 
 /**
+ * drover_record_check_settled() - may a VM of this name run here?
+ *
+ * Errors: -EBUSY while a commit names it: an agent that finds that commit when it starts would end
+ * the VM, once the target of then says that it has run there. -EBADMSG where one is damaged: it may
+ * be of any VM.
+ */
+int drover_record_check_settled(const struct drover_conf *conf, const char *vm,
+				struct drover_err *err);
+
+/**
  * drover_record_decide() - write a decision down unless there is one
  * @source: name of the source host
  * @id: the source's number of the migration

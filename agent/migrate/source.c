@@ -223,6 +223,10 @@ int drover_source_start(const struct drover_migrate_env *env, struct drover_vm *
 
 	if (options->streams > DROVER_STREAMS_MAX)
 		return drover_err_set(err, EINVAL, "at most %d streams", DROVER_STREAMS_MAX);
+	/* Two commits of one VM could settle differently. */
+	r = drover_record_check_settled(env->conf, vm->def.name, err);
+	if (r < 0)
+		return r;
 	m = drover_migration_create(env, draw_id(), vm->def.name, env->conf->host, to->name);
 	if (!s || !m) {
 		drover_migration_put(m);

@@ -124,7 +124,10 @@ int drover_target_prepare(struct drover_target *t, const Drover__Prepare *p, str
 	if (r < 0)
 		return r;
 	t->reserved = true;
-	r = drover_target_disks_plan(t, p, &text, err);
+	/* Only now: a migration away from here has settled before it lets go of the name. */
+	r = drover_record_check_settled(env->conf, p->vm, err);
+	if (r == 0)
+		r = drover_target_disks_plan(t, p, &text, err);
 	if (r == 0)
 		r = launch(t, text, err);
 	if (r == 0)

@@ -236,6 +236,22 @@ static void commits_know_their_disks(void **state)
 	free(list);
 }
 
+static void a_vm_with_a_commit_is_not_settled(void **state)
+{
+	struct drover_commit c = { .id = 7, .vm = "web1", .target = "host2" };
+	struct drover_err err = { 0 };
+
+	assert_int_equal(drover_record_check_settled(*state, "web1", &err), 0);
+	assert_int_equal(drover_record_commit(*state, &c, NULL), 0);
+	assert_int_equal(drover_record_check_settled(*state, "web", &err), 0);
+	assert_int_equal(drover_record_check_settled(*state, "web1", &err), -EBUSY);
+	assert_string_equal(err.text, "migration 7 of vm web1 is not settled here yet; restart droverd");
+	assert_int_equal(drover_record_settle(*state, 7, NULL), 0);
+	assert_int_equal(drover_record_check_settled(*state, "web1", NULL), 0);
+	put(*state, "migrations/commit-8", "{");
+	assert_int_equal(drover_record_check_settled(*state, "web1", NULL), -EBADMSG);
+}
+
 static void damaged_commit_is_an_error(void **state)
 {
 	static const char *const texts[] = {
@@ -374,6 +390,7 @@ int main(void)
 		test(damaged_decision_decides_nothing),
 		test(commits_are_kept_until_settled),
 		test(commits_know_their_disks),
+		test(a_vm_with_a_commit_is_not_settled),
 		test(damaged_commit_is_an_error),
 		test(commit_survives_being_written_twice),
 		test(full_disk_decides_nothing),
