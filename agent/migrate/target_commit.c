@@ -32,10 +32,13 @@ static void settle_in(const struct drover_conf *conf, struct drover_vm *vm)
 
 	vm->incoming = false;
 	vm->start_us = drover_clock_realtime();
-	if (drover_vm_save(vm, &err) < 0 ||
-	    drover_record_moved(conf, vm->def.name, NULL, &err) < 0)
+	if (drover_record_moved(conf, vm->def.name, NULL, &err) < 0)
 		log_error("vm %s: %s", vm->def.name, err.text);
-	drop_origin(vm);
+	/* While vm.json says that it arrives, the next agent must find from where: without that it ends it. */
+	if (drover_vm_save(vm, &err) < 0)
+		log_error("vm %s: %s", vm->def.name, err.text);
+	else
+		drop_origin(vm);
 }
 
 static int resume(struct drover_target *t, struct drover_err *err)

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The target's word, and what becomes of its VM: given, not come true, heard by the next agent. */
+#include "loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "core/clock.h"
+#include "migrate/record.h"
+#include "migrate/target.h"
+#include "migrate/target_stages.h"
+#include "monitor.h"
+#include "vm/qmp.h"
+#include "vm/state.h"
+
+#define DEFINITION "[vm]\nname = %s\nmemory = 16\n"
+
+static char dir[64];
+static struct drover_conf conf;
+
+static const char *in(const char *fmt, ...)
+{
+	static char paths[4][160];
+	static int next;
+	char *path = paths[next++ % 4];
+	int n = snprintf(path, sizeof(paths[0]), "%s/", dir);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(paths[0]) - n, fmt, ap);
+	va_end(ap);
+	return path;
+}
+
+/* Its "QEMU" is a child of ours that sleeps, and a monitor. */
+struct guest {
+	struct drover_vm *vm;
+	struct monitor monitor;
+};
+
+static void guest_start(struct guest *g, const char *name)
+{
+	struct drover_vm *vm = calloc(1, sizeof(*vm));
+	struct drover_err err = { 0 };
+	const char *socket;
+
+	strcpy(vm->def.name, name);
+	strcpy(vm->dir, in("run/vms/%s", name));
+	strcpy(vm->ram_path, in("%s.ram", name));
+	vm->ram_fd = -1;
+	vm->incoming = true;
+	assert_true(asprintf(&vm->text, DEFINITION, name) > 0);
+	assert_int_equal(drover_io_mkdirs(vm->dir, 0755, NULL), 0);
+	vm->pid = fork();
+	if (!vm->pid) {
+		pause();
+		_exit(0);
+	}
+	vm->pidfd = syscall(SYS_pidfd_open, vm->pid, 0);
+	assert_int_equal(drover_state_text(vm, &err), 0);
+	assert_int_equal(drover_vm_save(vm, &err), 0);
+	socket = in("%s.sock", name);
+	monitor_start(&g->monitor, socket);
+	assert_int_equal(drover_qmp_connect(socket, 5000, &vm->qmp, &err), 0);
+	g->vm = vm;
+}
+
+static bool lives(const struct guest *g)
+{
+	struct pollfd p = { .fd = g->vm->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* Also of one that has ended. */
+static void guest_end(struct guest *g)
+{
+	drover_vm_kill(g->vm, NULL);
+	drover_vm_release(g->vm);
+	monitor_end(&g->monitor);
+}
+
+static int setup(void **state)
+{
+	strcpy(dir, "/tmp/drover-commit.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	loop_conf(&conf, "host2", "host1");
+	snprintf(conf.state_dir, sizeof(conf.state_dir), "%s/state", dir);
+	snprintf(conf.run_dir, sizeof(conf.run_dir), "%s/run", dir);
+	return drover_record_init(&conf, NULL);
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	return system(command);
+}
+
+static enum drover_decision word(uint64_t id)
+{
+	enum drover_decision got = 99;
+
+	assert_int_equal(drover_record_decide(&conf, "host1", id, DROVER_DECISION_NONE, &got, NULL), 0);
+	return got;
+}
+
+/* --- the next agent --- */
+
+static void came_from(const char *vm, uint64_t id)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "host1 %llu\n", (unsigned long long)id);
+	assert_int_equal(drover_io_write_durable(in("run/vms/%s/incoming", vm), text, strlen(text), 0600,
+						 NULL), 0);
+}
+
+static void decide(uint64_t id, enum drover_decision want)
+{
+	enum drover_decision got;
+
+	assert_int_equal(drover_record_decide(&conf, "host1", id, want, &got, NULL), 0);
+}
+
+static bool adopt(struct guest *g)
+{
+	struct drover_err err = { 0 };
+	bool runs = false;
+
+	if (drover_target_adopt(&conf, g->vm, &runs, &err) < 0)
+		fail_msg("%s", err.text);
+	return runs;
+}
+
+static void the_next_agent_keeps_the_word(void **state)
+{
+	struct guest g;
+
+	guest_start(&g, "web1");
+	came_from("web1", 7);
+	decide(7, DROVER_DECISION_RUNNING);
+	assert_true(adopt(&g));
+	assert_int_equal(g.monitor.granted, 1);
+	assert_false(g.vm->incoming);
+	assert_int_equal(access(in("run/vms/web1/incoming"), F_OK), -1);
+	guest_end(&g);
+	guest_start(&g, "web2");
+	came_from("web2", 8);
+	assert_false(adopt(&g));
+	assert_false(lives(&g));
+	assert_int_equal(word(8), DROVER_DECISION_NEVER);
+	guest_end(&g);
+}
+
+/* vm.json cannot be written, so the agent after next reads in it that the VM is arriving still. */
+static void a_vm_that_could_not_be_saved_runs_on(void **state)
+{
+	struct guest g;
+
+	guest_start(&g, "web1");
+	came_from("web1", 7);
+	decide(7, DROVER_DECISION_RUNNING);
+	assert_int_equal(mkdir(in("run/vms/web1/vm.json.new"), 0755), 0);
+	assert_true(adopt(&g));
+	g.vm->incoming = true;
+	assert_true(adopt(&g));
+	assert_true(lives(&g));
+	assert_int_equal(rmdir(in("run/vms/web1/vm.json.new")), 0);
+	assert_true(adopt(&g));
+	assert_int_equal(access(in("run/vms/web1/incoming"), F_OK), -1);
+	guest_end(&g);
+}
+
+static void quiet(enum drover_log_level level, const struct drover_log_subject *subject,
+		  const char *text)
+{
+}
+
+int main(void)
+{
+#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		IN_A_PLACE(the_next_agent_keeps_the_word),
+		IN_A_PLACE(a_vm_that_could_not_be_saved_runs_on),
+	};
+
+	drover_log_set_sink(quiet, DROVER_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
