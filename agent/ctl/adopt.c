@@ -4,6 +4,7 @@
  * paused, VMs that were arriving, commits whose outcome is not known, and disks that were moving.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,14 @@ static int adopt_commit(struct drover_agent *agent, const struct drover_commit *
 	struct drover_migration *m;
 	int r = 0;
 
+	/*
+	 * Its QEMU may be there, and nothing could be done with it whatever the target says: to forget
+	 * the commit and the name would let the VM run a second time.
+	 */
+	if (entry && entry->state == DROVER_ENTRY_UNKNOWN) {
+		log_error("mig %" PRIu64 " vm %s: not settled: the VM could not be adopted", c->id, c->vm);
+		return 0;
+	}
 	if (!entry)
 		r = drover_entry_reserve(agent, c->vm, &entry, err);
 	if (r == 0)

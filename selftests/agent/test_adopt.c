@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/log.h"
+#include "ctl/agent.h"
+#include "migrate/record.h"
 #include "vm/state.h"
 #include "vm/vm.h"
 
@@ -325,6 +328,56 @@ static void only_names_of_vms_are_listed(void **state)
 	free(names);
 }
 
+/* --- with the commit of a migration --- */
+
+static struct drover_agent agent;
+
+static int setup_agent(void **state)
+{
+	struct drover_commit commit = { .id = 7, .vm = NAME, .target = "host2" };
+	struct drover_err err = { 0 };
+
+	if (setup(state) < 0)
+		return -1;
+	memset(&agent, 0, sizeof(agent));
+	agent.conf = conf;
+	strcpy(agent.conf.host, "host1");
+	snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s/state", top);
+	drover_registry_env(&agent);
+	assert_int_equal(drover_storage_init(&agent, &err), 0);
+	assert_int_equal(drover_record_init(&agent.conf, &err), 0);
+	return drover_record_commit(&agent.conf, &commit, &err);
+}
+
+static int teardown_agent(void **state)
+{
+	while (agent.entries)
+		drover_entry_drop(agent.entries);
+	free(agent.storage);
+	return teardown(state);
+}
+
+/* Neither its target's word nor an operator's may free the name of a process that is there. */
+static void a_vm_that_is_not_known_is_not_settled(void **state)
+{
+	struct drover_err err = { 0 };
+	struct drover_entry *e;
+
+	change("\"ram\"", "\"rom\"");
+	assert_int_equal(drover_adopt_all(&agent, &err), 0);
+	e = drover_entry_find(&agent, NAME);
+	assert_non_null(e);
+	assert_int_equal(e->state, DROVER_ENTRY_UNKNOWN);
+	assert_int_equal(agent.migration_count, 0);
+	assert_int_equal(drover_record_check_settled(&agent.conf, NAME, NULL), -EBUSY);
+	is_left_alone();
+}
+
+static void quiet(enum drover_log_level level, const struct drover_log_subject *subject,
+		  const char *text)
+{
+}
+
 int main(void)
 {
 #define SAVED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -341,7 +394,10 @@ int main(void)
 		SAVED(a_ram_file_that_is_a_link_is_refused),
 		SAVED(cleaning_up_follows_no_link),
 		SAVED(only_names_of_vms_are_listed),
+		cmocka_unit_test_setup_teardown(a_vm_that_is_not_known_is_not_settled, setup_agent,
+						teardown_agent),
 	};
 
+	drover_log_set_sink(quiet, DROVER_LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
