@@ -113,12 +113,13 @@ static void give_up(struct drover_target *t, struct drover_err *why)
 {
 	const struct drover_migrate_env *env = t->m->env;
 	struct drover_err err = { 0 };
-	enum drover_decision got;
+	enum drover_decision got = DROVER_DECISION_NONE;
 
 	if (!t->used_before &&
 	    drover_record_decide(env->conf, t->peer->host, t->m->info.id, DROVER_DECISION_NEVER,
 				 &got, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm, err.text);
+	t->decided |= got == DROVER_DECISION_RUNNING;
 	if (t->vm) {
 		int r = drover_vm_kill(t->vm, &err);
 

@@ -41,38 +41,46 @@ static void settle_in(const struct drover_conf *conf, struct drover_vm *vm)
 		drop_origin(vm);
 }
 
+/* The word that it runs may stand, and has not come true: NEVER is to stand, once nothing is left to run. */
+static void take_back(struct drover_target *t)
+{
+	struct drover_err err = { 0 };
+
+	if (drover_vm_kill(t->vm, &err) < 0 ||
+	    drover_record_retract(t->m->env->conf, t->peer->host, t->m->info.id, &err) < 0)
+		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->def.name, err.text);
+	else
+		t->decided = false;
+	drover_vm_release(t->vm);
+	t->vm = NULL;
+}
+
 static int resume(struct drover_target *t, struct drover_err *err)
 {
 	const struct drover_conf *conf = t->m->env->conf;
-	enum drover_decision got;
+	enum drover_decision got = DROVER_DECISION_NONE;
 	int r;
 	scope_lock(&commit_lock);
 
 	drover_fault("target-undecided");
+	/* Also a decision that fails may stand: the file was there, and its directory could not be synced. */
+	t->decided = true;
 	r = drover_record_decide(conf, t->peer->host, t->m->info.id, DROVER_DECISION_RUNNING, &got,
 				 err);
-	if (r < 0)
-		return r;
-	drover_fault("target-decided");
-	if (got != DROVER_DECISION_RUNNING)
+	if (got == DROVER_DECISION_NEVER) {
+		t->decided = false;
 		return drover_err_set(err, ECONNABORTED, "%s had already given the VM up",
 				      conf->host);
-	t->decided = true;
-	r = drover_qmp_call(t->qmp, "cont", NULL, DROVER_TARGET_QMP_MS, NULL, err);
-	if (r < 0) {
-		struct drover_err why = { 0 };
-
-		if (drover_vm_kill(t->vm, &why) < 0 ||
-		    drover_record_retract(conf, t->peer->host, t->m->info.id, &why) < 0)
-			log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->def.name, why.text);
-		else
-			t->decided = false;
-		drover_vm_release(t->vm);
-		t->vm = NULL;
-		return r;
 	}
-	t->running = true;
-	return 0;
+	if (r == 0) {
+		drover_fault("target-decided");
+		r = drover_qmp_call(t->qmp, "cont", NULL, DROVER_TARGET_QMP_MS, NULL, err);
+	}
+	if (r < 0)
+		take_back(t);
+	else
+		t->running = true;
+	return r;
 }
 
 int drover_target_take_over(struct drover_target *t, const Drover__Commit *commit, struct drover_err *err)

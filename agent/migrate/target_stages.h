@@ -29,7 +29,7 @@ enum drover_target_stage {
  * @arrival: what data connections need
  * @reserved: its name is kept
  * @running: the VM runs here
- * @decided: it was decided that it runs here, and not retracted: nothing of it may be deleted
+ * @decided: that it runs here may have been decided, and was not retracted: nothing of it may be deleted
  * @used_before: its number was used before: nothing is decided about it
  */
 struct drover_target {

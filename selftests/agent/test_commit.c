@@ -37,6 +37,21 @@ static const char *in(const char *fmt, ...)
 	return path;
 }
 
+/* This many times more a directory cannot be synced: what was written to it may stand or not. */
+static int unsynced;
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (unsynced && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		unsynced--;
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_fsync, fd);
+}
+
 /* Its "QEMU" is a child of ours that sleeps, and a monitor. */
 struct guest {
 	struct drover_vm *vm;
@@ -80,13 +95,15 @@ static bool lives(const struct guest *g)
 /* Also of one that has ended. */
 static void guest_end(struct guest *g)
 {
-	drover_vm_kill(g->vm, NULL);
+	if (g->vm)
+		drover_vm_kill(g->vm, NULL);
 	drover_vm_release(g->vm);
 	monitor_end(&g->monitor);
 }
 
 static int setup(void **state)
 {
+	unsynced = 0;
 	strcpy(dir, "/tmp/drover-commit.XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
@@ -110,6 +127,129 @@ static enum drover_decision word(uint64_t id)
 
 	assert_int_equal(drover_record_decide(&conf, "host1", id, DROVER_DECISION_NONE, &got, NULL), 0);
 	return got;
+}
+
+/* --- Commit --- */
+
+static void note_change(void *data, const struct drover_migration_info *info)
+{
+}
+
+static const struct drover_migrate_env env = { .conf = &conf, .changed = note_change };
+
+/* A migration whose target is ready, and the source's end of its control connection. */
+struct arrival {
+	struct guest guest;
+	struct drover_target t;
+	struct drover_peer *source;
+};
+
+static void arrival_start(struct arrival *a, const char *vm, uint64_t id)
+{
+	struct drover_err err = { 0 };
+
+	memset(a, 0, sizeof(*a));
+	guest_start(&a->guest, vm);
+	loop_peers(&a->source, &a->t.peer);
+	a->t.m = drover_migration_create(&env, id, vm, "host1", "host2");
+	a->t.vm = a->guest.vm;
+	assert_int_equal(drover_qmp_connect(in("%s.sock", vm), 5000, &a->t.qmp, &err), 0);
+}
+
+static void arrival_end(struct arrival *a)
+{
+	a->guest.vm = a->t.vm;
+	drover_qmp_close(a->t.qmp);
+	guest_end(&a->guest);
+	drover_peer_close(a->source);
+	drover_peer_close(a->t.peer);
+	drover_migration_put(a->t.m);
+}
+
+static int take_over(struct arrival *a)
+{
+	Drover__Commit commit = DROVER__COMMIT__INIT;
+	struct drover_err err = { 0 };
+
+	commit.migration_id = a->t.m->info.id;
+	return drover_target_take_over(&a->t, &commit, &err);
+}
+
+static enum drover_decision outcome(uint64_t id)
+{
+	enum drover_decision got = 99;
+	struct drover_err err = { 0 };
+
+	if (drover_target_outcome(&conf, "host1", id, &got, &err) < 0)
+		fail_msg("%s", err.text);
+	return got;
+}
+
+static void a_word_comes_true(void **state)
+{
+	struct arrival a;
+
+	arrival_start(&a, "web1", 7);
+	assert_int_equal(take_over(&a), 0);
+	assert_true(a.t.running && a.t.decided);
+	assert_true(lives(&a.guest));
+	assert_int_equal(a.guest.monitor.granted, 1);
+	assert_int_equal(outcome(7), DROVER_DECISION_RUNNING);
+	arrival_end(&a);
+}
+
+static void never_stands(void **state)
+{
+	struct arrival a;
+
+	arrival_start(&a, "web1", 7);
+	assert_int_equal(outcome(7), DROVER_DECISION_NEVER);
+	assert_int_equal(take_over(&a), -ECONNABORTED);
+	assert_false(a.t.running || a.t.decided);
+	assert_int_equal(a.guest.monitor.granted, 0);
+	arrival_end(&a);
+}
+
+static void a_word_that_does_not_come_true_is_taken_back(void **state)
+{
+	struct arrival a;
+
+	arrival_start(&a, "web1", 7);
+	a.guest.monitor.refuse = 1;
+	assert_int_equal(take_over(&a), -EREMOTEIO);
+	assert_false(a.t.running || a.t.decided);
+	assert_null(a.t.vm);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(outcome(7), DROVER_DECISION_NEVER);
+	arrival_end(&a);
+}
+
+/* The writing failed, and yet the word can be read: it must not be left to stand. */
+static void a_word_that_may_stand_is_taken_back(void **state)
+{
+	struct arrival a;
+
+	arrival_start(&a, "web1", 7);
+	unsynced = 1;
+	assert_int_equal(take_over(&a), -EIO);
+	assert_false(a.t.running || a.t.decided);
+	assert_null(a.t.vm);
+	assert_int_equal(a.guest.monitor.granted, 0);
+	assert_int_equal(word(7), DROVER_DECISION_NEVER);
+	arrival_end(&a);
+}
+
+static void what_cannot_be_taken_back_is_known(void **state)
+{
+	struct arrival a;
+
+	arrival_start(&a, "web1", 7);
+	unsynced = 2;
+	assert_int_equal(take_over(&a), -EIO);
+	assert_false(a.t.running);
+	assert_true(a.t.decided);
+	assert_null(a.t.vm);
+	arrival_end(&a);
 }
 
 /* --- the next agent --- */
@@ -188,6 +328,11 @@ int main(void)
 {
 #define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		IN_A_PLACE(a_word_comes_true),
+		IN_A_PLACE(never_stands),
+		IN_A_PLACE(a_word_that_does_not_come_true_is_taken_back),
+		IN_A_PLACE(a_word_that_may_stand_is_taken_back),
+		IN_A_PLACE(what_cannot_be_taken_back_is_known),
 		IN_A_PLACE(the_next_agent_keeps_the_word),
 		IN_A_PLACE(a_vm_that_could_not_be_saved_runs_on),
 	};
