@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "core/clock.h"
@@ -14,8 +15,22 @@
 #include "migrate/target_stages.h"
 #include "vm/qmp.h"
 
-/* Held from the decision to run until it has come true or was retracted. */
-static pthread_mutex_t commit_lock = PTHREAD_MUTEX_INITIALIZER;
+#define COMMIT_LOCKS 256
+
+/*
+ * Held from the decision to run until it has come true or was retracted: whoever asks for the outcome of
+ * that migration waits. There are many, as a QEMU that takes its time must not lengthen the blackout of
+ * all other VMs that arrive.
+ */
+static pthread_mutex_t commit_locks[] = { [0 ... COMMIT_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER };
+
+static pthread_mutex_t *lock_of(const char *source, uint64_t id)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, id);
+	return &commit_locks[drover_hash_pair(source, number) % COMMIT_LOCKS];
+}
 
 static void drop_origin(const struct drover_vm *vm)
 {
@@ -60,7 +75,7 @@ static int resume(struct drover_target *t, struct drover_err *err)
 	const struct drover_conf *conf = t->m->env->conf;
 	enum drover_decision got = DROVER_DECISION_NONE;
 	int r;
-	scope_lock(&commit_lock);
+	scope_lock(lock_of(t->peer->host, t->m->info.id));
 
 	drover_fault("target-undecided");
 	/* Also a decision that fails may stand: the file was there, and its directory could not be synced. */
@@ -112,7 +127,7 @@ int drover_target_outcome(const struct drover_conf *conf, const char *source, ui
 			  enum drover_decision *ret_decision, struct drover_err *err)
 {
 	int r;
-	scope_lock(&commit_lock);
+	scope_lock(lock_of(source, id));
 
 	r = drover_record_decide(conf, source, id, DROVER_DECISION_NEVER, ret_decision, err);
 	if (r == 0 && *ret_decision == DROVER_DECISION_NEVER)

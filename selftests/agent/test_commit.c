@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -252,6 +253,54 @@ static void what_cannot_be_taken_back_is_known(void **state)
 	arrival_end(&a);
 }
 
+static void *take_over_in_thread(void *data)
+{
+	return (void *)(intptr_t)take_over(data);
+}
+
+static void *ask_in_thread(void *data)
+{
+	return (void *)(intptr_t)outcome(*(uint64_t *)data);
+}
+
+static void await_word(uint64_t id)
+{
+	for (int i = 0; i < 5000 && word(id) != DROVER_DECISION_RUNNING; i++)
+		usleep(1000);
+	assert_int_equal(word(id), DROVER_DECISION_RUNNING);
+}
+
+/* One whose QEMU takes its time: who asks about that one waits, and nobody else does. */
+static void a_slow_one_holds_up_itself_alone(void **state)
+{
+	uint64_t id = 7, begin = drover_clock_monotonic();
+	struct arrival slow, quick;
+	pthread_t taking, asking;
+	void *result;
+
+	arrival_start(&slow, "web1", 7);
+	arrival_start(&quick, "web2", 8);
+	slow.guest.monitor.hold = true;
+	slow.guest.monitor.refuse = 1;
+	pthread_create(&taking, NULL, take_over_in_thread, &slow);
+	await_word(7);
+	pthread_create(&asking, NULL, ask_in_thread, &id);
+	assert_int_equal(take_over(&quick), 0);
+	assert_int_equal(outcome(8), DROVER_DECISION_RUNNING);
+	assert_int_equal(outcome(9), DROVER_DECISION_NEVER);
+	/* Of the two answers that it could give only one is true. */
+	usleep(100000);
+	assert_int_equal(pthread_tryjoin_np(asking, NULL), EBUSY);
+	assert_in_range(drover_clock_monotonic() - begin, 0, 10000000);
+	slow.guest.monitor.hold = false;
+	pthread_join(taking, &result);
+	assert_int_equal((intptr_t)result, -EREMOTEIO);
+	pthread_join(asking, &result);
+	assert_int_equal((intptr_t)result, DROVER_DECISION_NEVER);
+	arrival_end(&slow);
+	arrival_end(&quick);
+}
+
 /* --- the next agent --- */
 
 static void came_from(const char *vm, uint64_t id)
@@ -333,6 +382,7 @@ int main(void)
 		IN_A_PLACE(a_word_that_does_not_come_true_is_taken_back),
 		IN_A_PLACE(a_word_that_may_stand_is_taken_back),
 		IN_A_PLACE(what_cannot_be_taken_back_is_known),
+		IN_A_PLACE(a_slow_one_holds_up_itself_alone),
 		IN_A_PLACE(the_next_agent_keeps_the_word),
 		IN_A_PLACE(a_vm_that_could_not_be_saved_runs_on),
 	};
