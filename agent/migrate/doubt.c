@@ -21,6 +21,8 @@
 #include "migrate/switchover.h"
 
 #define ASK_SECONDS 2
+/* The agent's start waits for it, and with it all other VMs. */
+#define RECOVER_SECONDS 30
 
 int drover_doubt_ask(const struct drover_conf *conf, const char *target, uint64_t id,
 		     const char *vm, enum drover_decision *ret, struct drover_err *err)
@@ -148,30 +150,21 @@ static void settle_running(struct drover_migration *m, struct drover_vm *vm, con
 	m->env->finished(m->env->data, m, DROVER_OUTCOME_LEFT, vm);
 }
 
-static int resume(struct drover_vm *vm, struct drover_err *err)
-{
-	char path[DROVER_PATH_MAX];
-	struct drover_qmp *qmp = NULL;
-	int r = drover_io_path(path, err, "%s/migrate.sock", vm->dir);
-
-	if (r == 0)
-		r = drover_qmp_connect(path, 5000, &qmp, err);
-	if (r == 0)
-		r = drover_switchover_undo(vm, qmp, err);
-	drover_qmp_close(qmp);
-	return r;
-}
-
+/* A commit that cannot be forgotten may be settled the other way by the next agent: the VM must not run. */
 static void settle_never(struct drover_migration *m, struct drover_vm *vm, const char *name)
 {
-	struct drover_err err = { 0 };
-	struct drover_err why = { 0 };
+	struct drover_err err = { 0 }, why = { 0 };
+	int r = drover_record_settle(m->env->conf, m->info.id, &err);
 
-	drover_err_set(&why, ECONNABORTED, "%s did not take the VM over; it %s", m->info.target,
-		       vm ? "runs here again" : "had ended here");
-	if (drover_record_settle(m->env->conf, m->info.id, &err) < 0)
+	if (r < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
-	else if (vm && resume(vm, &err) < 0)
+	if (r < 0 && vm)
+		drover_err_set(&why, r, "%s did not take the VM over; it stays paused here until droverd is restarted: %.300s",
+			       m->info.target, err.text);
+	else if (!vm || drover_switchover_resume(vm, NULL, 0, &err) == 0)
+		drover_err_set(&why, ECONNABORTED, "%s did not take the VM over; it %s",
+			       m->info.target, vm ? "runs here again" : "had ended here");
+	else
 		why = err;
 	drover_migration_fail(m, &why);
 	m->env->finished(m->env->data, m, DROVER_OUTCOME_STAYED, vm);
@@ -251,7 +244,7 @@ int drover_source_recover(const struct drover_conf *conf, struct drover_vm *vm,
 	if (drover_switchover_marked(vm)) {
 		log_info("vm %s: resumed, a migration of an earlier agent had paused it",
 			 vm->def.name);
-		r = resume(vm, err);
+		r = drover_switchover_resume(vm, NULL, RECOVER_SECONDS, err);
 	}
 	return r < 0 ? r : drover_source_disks_recover(conf, vm, err);
 }

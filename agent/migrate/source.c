@@ -7,12 +7,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,8 +22,6 @@
 #include "migrate/record.h"
 #include "migrate/source_stages.h"
 #include "migrate/switchover.h"
-
-#define RESUME_TRIES 300
 
 /* Up to here every failure leaves the VM running on this host. */
 static int move(struct drover_source *s, struct drover_err *err)
@@ -122,36 +118,13 @@ static void tell_target(struct drover_source *s, struct drover_err *why)
 		*why = answer;
 }
 
-static bool process_ended(const struct drover_vm *vm)
-{
-	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) != 0;
-}
-
-/* A QEMU that drains a slow disk may not answer at once: a paused VM is not left to itself. */
-static int resume_surely(struct drover_source *s, struct drover_err *err)
-{
-	const struct timespec nap = { .tv_sec = 2 };
-	int r;
-
-	for (int i = 0; i < RESUME_TRIES; i++) {
-		r = drover_switchover_undo(s->vm, s->qmp, err);
-		if (r == 0 || process_ended(s->vm))
-			return r;
-		log_warning("mig %" PRIu64 " %s; trying again", s->m->info.id, err->text);
-		nanosleep(&nap, NULL);
-	}
-	return r;
-}
-
 /* Before the commit: the VM is ours and runs again before anything else is done. */
 static void take_back(struct drover_source *s, struct drover_err *why)
 {
 	struct drover_err err = { 0 };
 
 	drover_source_disks_let_go(s);
-	if (s->paused && resume_surely(s, &err) < 0)
+	if (s->paused && drover_switchover_resume(s->vm, s->qmp, 0, &err) < 0)
 		log_error("mig %" PRIu64 " %s", s->m->info.id, err.text);
 	drover_source_disks_take_back(s, why);
 	if (s->control)

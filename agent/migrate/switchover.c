@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "migrate/verify.h"
 
 #define QMP_TIMEOUT_MS 20000
+#define RESUME_TRIES   300
 
 static int marker_path(char *path, const struct drover_vm *vm, struct drover_err *err)
 {
@@ -309,7 +311,9 @@ int drover_switchover_run(struct drover_source *s, uint32_t round, struct drover
 	return r;
 }
 
-int drover_switchover_undo(struct drover_vm *vm, struct drover_qmp *qmp, struct drover_err *err)
+/* --- back again --- */
+
+static int undo(struct drover_vm *vm, struct drover_qmp *qmp, struct drover_err *err)
 {
 	char status[32] = "";
 	int r;
@@ -319,8 +323,48 @@ int drover_switchover_undo(struct drover_vm *vm, struct drover_qmp *qmp, struct 
 	r = migrate_status(qmp, false, status, sizeof(status), err);
 	if (r == 0)
 		r = drover_qmp_call(qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL, err);
-	if (r < 0)
-		return drover_err_prefix(err, "vm %s could not be resumed", vm->def.name);
-	drover_switchover_mark(vm, false, NULL);
-	return 0;
+	if (r == 0)
+		drover_switchover_mark(vm, false, NULL);
+	return r;
+}
+
+static int connect_and_undo(struct drover_vm *vm, struct drover_err *err)
+{
+	char path[DROVER_PATH_MAX];
+	struct drover_qmp *qmp = NULL;
+	int r = drover_io_path(path, err, "%s/migrate.sock", vm->dir);
+
+	if (r == 0)
+		r = drover_qmp_connect(path, 5000, &qmp, err);
+	if (r == 0)
+		r = undo(vm, qmp, err);
+	drover_qmp_close(qmp);
+	return r;
+}
+
+static bool process_ended(const struct drover_vm *vm)
+{
+	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+int drover_switchover_resume(struct drover_vm *vm, struct drover_qmp *qmp, uint32_t timeout_s,
+			     struct drover_err *err)
+{
+	uint64_t end = drover_clock_monotonic() + timeout_s * 1000000ULL;
+
+	for (int tries = 1;; tries++) {
+		const struct timespec nap = { .tv_sec = 2 };
+		int r = qmp ? undo(vm, qmp, err) : connect_and_undo(vm, err);
+
+		if (r == 0)
+			return 0;
+		drover_err_prefix(err, "vm %s could not be resumed", vm->def.name);
+		if (process_ended(vm) || tries == RESUME_TRIES ||
+		    (timeout_s && drover_clock_monotonic() + nap.tv_sec * 1000000ULL > end))
+			return r;
+		log_warning("%s; trying again", err->text);
+		nanosleep(&nap, NULL);
+	}
 }

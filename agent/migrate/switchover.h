@@ -20,8 +20,16 @@ void drover_switchover_end_relay(struct drover_source *s);
  */
 int drover_switchover_run(struct drover_source *s, uint32_t round, struct drover_err *err);
 
-/** drover_switchover_undo() - the VM runs again; only before the commit, or after NEVER */
-int drover_switchover_undo(struct drover_vm *vm, struct drover_qmp *qmp, struct drover_err *err);
+/**
+ * drover_switchover_resume() - the VM runs again; only before the commit, or after NEVER
+ * @qmp: the migration's monitor connection; NULL: each try makes one of its own
+ * @timeout_s: no try begins later than this; 0: they go on for ten minutes at least
+ *
+ * Tries again, as a QEMU that drains a slow disk may not answer at once, until the process ends. A
+ * try takes up to a minute where QEMU does not answer.
+ */
+int drover_switchover_resume(struct drover_vm *vm, struct drover_qmp *qmp, uint32_t timeout_s,
+			     struct drover_err *err);
 
 /* A file that says that a migration paused the VM: it must run again if the agent dies. */
 int drover_switchover_mark(const struct drover_vm *vm, bool paused, struct drover_err *err);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -16,6 +17,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "migrate/doubt.h"
+#include "migrate/source.h"
+#include "migrate/switchover.h"
+#include "monitor.h"
 
 static char dir[64];
 static struct drover_conf conf;
@@ -123,6 +127,103 @@ static void images_that_cannot_be_retired_keep_no_commit(void **state)
 	assert_true(is_there("vms/web1.conf"));
 }
 
+/* --- it never ran there --- */
+
+static struct monitor monitor;
+
+/* A VM that the migration has paused; its process is this one. */
+static struct drover_vm *paused_vm(void)
+{
+	static struct drover_vm vm;
+
+	memset(&vm, 0, sizeof(vm));
+	strcpy(vm.def.name, "web1");
+	strcpy(vm.dir, in("run/vms/web1"));
+	vm.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	assert_int_equal(drover_io_mkdirs(vm.dir, 0755, NULL), 0);
+	assert_int_equal(drover_switchover_mark(&vm, true, NULL), 0);
+	monitor_start(&monitor, in("run/vms/web1/migrate.sock"));
+	return &vm;
+}
+
+/* An operator says so, as no target can be asked here. */
+static void never(struct drover_vm *vm)
+{
+	struct drover_err why = { .code = -EPIPE, .text = "the connection was lost" };
+
+	m->verdict = DROVER_VERDICT_SOURCE;
+	m->settle = true;
+	drover_doubt_settle(m, vm, "web1", &why);
+	assert_int_equal(m->info.state, DROVER_MIGRATION_FAILED);
+	assert_int_equal(finished, 1);
+	assert_int_equal(outcome, DROVER_OUTCOME_STAYED);
+}
+
+static void end_vm(struct drover_vm *vm)
+{
+	monitor_end(&monitor);
+	close(vm->pidfd);
+}
+
+static void one_that_does_not_answer_at_once_runs_again(void **state)
+{
+	struct drover_vm *vm = paused_vm();
+
+	commit();
+	monitor.refuse = 2;
+	never(vm);
+	assert_string_equal(m->info.error, "host2 did not take the VM over; it runs here again");
+	assert_int_equal(monitor.granted, 1);
+	assert_false(drover_switchover_marked(vm));
+	assert_false(is_there("state/migrations/commit-7"));
+	end_vm(vm);
+}
+
+static void one_that_had_ended_is_not_said_to_run(void **state)
+{
+	commit();
+	never(NULL);
+	assert_string_equal(m->info.error, "host2 did not take the VM over; it had ended here");
+}
+
+/* The next agent finds the commit and might hear another word. */
+static void a_commit_that_stays_keeps_the_vm_paused(void **state)
+{
+	struct drover_vm *vm = paused_vm();
+
+	assert_int_equal(mkdir(in("state/migrations/commit-7"), 0755), 0);
+	never(vm);
+	assert_non_null(strstr(m->info.error, "it stays paused here until droverd is restarted: cannot remove "));
+	assert_int_equal(monitor.granted, 0);
+	assert_true(drover_switchover_marked(vm));
+	end_vm(vm);
+}
+
+static void the_next_agent_tries_again_too(void **state)
+{
+	struct drover_vm *vm = paused_vm();
+	struct drover_err err = { 0 };
+
+	monitor.refuse = 1;
+	if (drover_source_recover(&conf, vm, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(monitor.granted, 1);
+	assert_false(drover_switchover_marked(vm));
+	end_vm(vm);
+}
+
+static void its_start_does_not_wait_for_ever(void **state)
+{
+	struct drover_vm *vm = paused_vm();
+	struct drover_err err = { 0 };
+
+	monitor.refuse = 1000;
+	assert_int_equal(drover_switchover_resume(vm, NULL, 3, &err), -EREMOTEIO);
+	assert_string_equal(err.text, "vm web1 could not be resumed: QEMU refused cont: not now");
+	assert_int_equal(monitor.refuse, 998);
+	end_vm(vm);
+}
+
 static void quiet(enum drover_log_level level, const struct drover_log_subject *subject,
 		  const char *text)
 {
@@ -134,6 +235,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_A_PLACE(a_vm_that_left_is_forgotten),
 		IN_A_PLACE(images_that_cannot_be_retired_keep_no_commit),
+		IN_A_PLACE(one_that_does_not_answer_at_once_runs_again),
+		IN_A_PLACE(one_that_had_ended_is_not_said_to_run),
+		IN_A_PLACE(a_commit_that_stays_keeps_the_vm_paused),
+		IN_A_PLACE(the_next_agent_tries_again_too),
+		IN_A_PLACE(its_start_does_not_wait_for_ever),
 	};
 
 	drover_log_set_sink(quiet, DROVER_LOG_ERROR);
