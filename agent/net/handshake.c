@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "core/clock.h"
 #include "core/config.h"
 #include "net/peer.h"
 #include "net/tls.h"
@@ -175,6 +176,11 @@ static int check_hello(const struct drover_conf *conf, const Drover__Hello *hell
 	return 0;
 }
 
+static int no_hello(struct drover_err *err)
+{
+	return drover_err_set(err, ETIMEDOUT, "no whole Hello came in %d s", HELLO_TIMEOUT_S);
+}
+
 /*
  * Waits until @wanted bytes have come, by looking at them: a stranger who sends them one by one holds
  * the connection no longer than one who sends nothing. 0 too at an end: whoever reads will see it.
@@ -190,22 +196,8 @@ static int await_bytes(struct drover_peer *peer, void *buf, ssize_t wanted, stru
 	e = errno;
 	drover_peer_set_timeout(peer, DROVER_PEER_TIMEOUT_MS);
 	if ((n < 0 && e == EAGAIN) || (n > 0 && n < wanted))
-		return drover_err_set(err, ETIMEDOUT, "no whole Hello came in %d s", HELLO_TIMEOUT_S);
+		return no_hello(err);
 	return 0;
-}
-
-static int await_hello(struct drover_peer *peer, struct drover_err *err)
-{
-	uint8_t bytes[DROVER_FRAME_HEADER_SIZE + HELLO_MAX] = { 0 };
-	struct drover_frame_header header;
-	int r = await_bytes(peer, bytes, DROVER_FRAME_HEADER_SIZE, err);
-
-	/* What else is wrong with a header the one who reads it says. */
-	if (r < 0 || drover_frame_unpack(bytes, &header, NULL) < 0)
-		return r;
-	if (header.length > HELLO_MAX)
-		return drover_err_set(err, EPROTO, "a Hello of %u bytes is too long", header.length);
-	return await_bytes(peer, bytes, DROVER_FRAME_HEADER_SIZE + header.length, err);
 }
 
 /* Either both sides encrypt or neither does, and whoever differs is told. */
@@ -224,7 +216,7 @@ static int secure(const struct drover_conf *conf, struct drover_peer *peer,
 						   : "connections to %s cannot be encrypted: its "
 						     "drover.conf has no section [tls]",
 				      conf->host);
-	return conf->tls.on ? drover_tls_accept(conf, peer->fd, ret_id, err) : await_hello(peer, err);
+	return conf->tls.on ? drover_tls_accept(conf, peer->fd, ret_id, err) : 0;
 }
 
 /*
@@ -239,10 +231,24 @@ static int distrust(struct drover_peer *peer, const struct drover_tls_id *id, st
 	return r < 0 ? r : drover_err_set(err, EACCES, "the certificate of the peer %s", id->problem.text);
 }
 
+/* @since_us: when it could be sent; the limits are there for who is not known yet, encrypted or not. */
+static int expect_hello(struct drover_peer *peer, uint64_t since_us, Drover__Hello **ret_hello,
+			struct drover_err *err)
+{
+	int r;
+
+	drover_peer_limit(peer, since_us + HELLO_TIMEOUT_S * UINT64_C(1000000), HELLO_MAX);
+	r = drover_peer_expect(peer, DROVER_FRAME_HELLO, &drover__hello__descriptor,
+			       (ProtobufCMessage **)ret_hello, err);
+	drover_peer_limit(peer, 0, 0);
+	return r == -ETIMEDOUT ? no_hello(err) : r;
+}
+
 static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer,
 			Drover__Hello **ret_hello, struct drover_err *err)
 {
 	Drover__HelloReply reply = DROVER__HELLO_REPLY__INIT;
+	uint64_t since_us = drover_clock_monotonic();
 	Drover__Hello *hello = NULL;
 	struct drover_tls_id id;
 	int r;
@@ -251,8 +257,7 @@ static int answer_hello(const struct drover_conf *conf, struct drover_peer *peer
 	if (r == 0 && conf->tls.on && id.problem.code)
 		r = distrust(peer, &id, err);
 	if (r == 0)
-		r = drover_peer_expect(peer, DROVER_FRAME_HELLO, &drover__hello__descriptor,
-				       (ProtobufCMessage **)&hello, err);
+		r = expect_hello(peer, conf->tls.on ? drover_clock_monotonic() : since_us, &hello, err);
 	if (r < 0)
 		return r;
 	r = check_hello(conf, hello, err);

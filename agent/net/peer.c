@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "core/clock.h"
 
 void drover_peer_close(struct drover_peer *peer)
 {
@@ -41,6 +42,14 @@ void drover_peer_set_timeout(struct drover_peer *peer, int timeout_ms)
 	setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
+void drover_peer_limit(struct drover_peer *peer, uint64_t until_us, uint32_t body_max)
+{
+	peer->until_us = until_us;
+	peer->body_max = body_max;
+	if (!until_us)
+		drover_peer_set_timeout(peer, DROVER_PEER_TIMEOUT_MS);
+}
+
 static const char *name_of(const struct drover_peer *peer)
 {
 	return peer->host[0] ? peer->host : "the peer";
@@ -56,10 +65,45 @@ static int lost(struct drover_peer *peer, int r, struct drover_err *err)
 			      strerror(-r));
 }
 
+/* One read(2), no longer than what is left of the limit. */
+static ssize_t read_some(struct drover_peer *peer, void *buf, size_t len)
+{
+	uint64_t now = drover_clock_monotonic();
+	uint64_t left = peer->until_us > now ? peer->until_us - now : 0;
+	struct timeval t = { left / 1000000, left % 1000000 };
+	ssize_t n;
+
+	/* 0 would be for ever. */
+	if (!left)
+		return -EAGAIN;
+	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	n = read(peer->fd, buf, len);
+	return n < 0 ? -errno : n;
+}
+
+/* As drover_io_read(). */
+static int receive(struct drover_peer *peer, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	if (!peer->until_us)
+		return drover_io_read(peer->fd, buf, len);
+	while (done < len) {
+		ssize_t n = read_some(peer, (uint8_t *)buf + done, len - done);
+
+		if (n < 0 && n != -EINTR)
+			return n;
+		if (n == 0)
+			return done ? -EPIPE : -ENODATA;
+		done += n > 0 ? n : 0;
+	}
+	return 0;
+}
+
 /* Within a frame an end of the stream is no orderly close, whatever the byte it falls on. */
 static int read_rest(struct drover_peer *peer, void *buf, size_t len, struct drover_err *err)
 {
-	int r = drover_io_read(peer->fd, buf, len);
+	int r = receive(peer, buf, len);
 
 	return r < 0 ? lost(peer, r == -ENODATA ? -EPIPE : r, err) : 0;
 }
@@ -128,7 +172,7 @@ static int recv_header(struct drover_peer *peer, struct drover_frame_header *ret
 	if (peer->pending.payload)
 		return drover_err_set(err, EPROTO, "%s sent data where none was expected",
 				      name_of(peer));
-	r = drover_io_read(peer->fd, raw, sizeof(raw));
+	r = receive(peer, raw, sizeof(raw));
 	if (r < 0)
 		return lost(peer, r, err);
 	r = drover_frame_unpack(raw, ret_header, err);
@@ -137,6 +181,9 @@ static int recv_header(struct drover_peer *peer, struct drover_frame_header *ret
 	if (ret_header->sequence != peer->sequence_in)
 		return drover_err_set(err, EPROTO, "%s sent frame %u where %u was due",
 				      name_of(peer), ret_header->sequence, peer->sequence_in);
+	if (peer->until_us && ret_header->length > peer->body_max)
+		return drover_err_set(err, EPROTO, "a message of %u bytes is too long here",
+				      ret_header->length);
 	peer->sequence_in++;
 	return 0;
 }

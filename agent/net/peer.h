@@ -24,6 +24,7 @@
  * @sequence_out, @sequence_in: of the next frame each way
  * @host: name that the other side gave in its Hello or HelloReply
  * @pending: header of the frame whose payload has not been read yet
+ * @until_us, @body_max: see drover_peer_limit()
  */
 struct drover_peer {
 	int fd;
@@ -31,6 +32,8 @@ struct drover_peer {
 	uint32_t sequence_in;
 	char host[DROVER_NAME_LEN];
 	struct drover_frame_header pending;
+	uint64_t until_us;
+	uint32_t body_max;
 };
 
 /**
@@ -69,6 +72,15 @@ void drover_peer_interrupt(struct drover_peer *peer);
 
 /** drover_peer_set_timeout() - for each send and receive; 0 waits for ever */
 void drover_peer_set_timeout(struct drover_peer *peer, int timeout_ms);
+
+/**
+ * drover_peer_limit() - what is received must have come by then, and be no larger
+ * @until_us: CLOCK_MONOTONIC; 0: no such limit any more, but the timeout that a new connection has
+ * @body_max: of a frame, in bytes
+ *
+ * A timeout is one for each read, and so none for a peer that sends byte by byte.
+ */
+void drover_peer_limit(struct drover_peer *peer, uint64_t until_us, uint32_t body_max);
 
 /**
  * drover_peer_send() - send a frame
