@@ -31,7 +31,7 @@ enum drover_entry_state {
 	DROVER_ENTRY_STARTING,	/* being launched, or its name kept for one that arrives */
 	DROVER_ENTRY_RUNNING,	/* a process of ours, watched */
 	DROVER_ENTRY_LEAVING,	/* lent to a migration that has not ended */
-	DROVER_ENTRY_UNKNOWN,	/* may have a process, which could not be adopted */
+	DROVER_ENTRY_UNKNOWN,	/* may have a process, which could not be adopted, or ended */
 };
 
 /**

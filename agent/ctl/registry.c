@@ -82,7 +82,7 @@ static int on_exit_of_vm(sd_event_source *source, int fd, uint32_t revents, void
 	unwatch(e);
 	/* A migration that has it sees the end by itself and gives it back. */
 	e->ended = true;
-	if (e->state == DROVER_ENTRY_RUNNING)
+	if (e->state != DROVER_ENTRY_LEAVING)
 		drover_vms_ended(e);
 	return 0;
 }
@@ -249,6 +249,14 @@ static void arrive(struct drover_entry *e, struct drover_vm *vm)
 		log_error("vm %s: its definition here is out of date: %s", e->name, err.text);
 }
 
+/* What it leaves here goes when it ends after all, or with the next agent. */
+static void keep_stuck(struct drover_entry *e)
+{
+	e->state = DROVER_ENTRY_UNKNOWN;
+	if (e->vm && e->ended)
+		drover_vms_ended(e);
+}
+
 static void do_finish(void *data)
 {
 	struct finish *f = data;
@@ -265,6 +273,10 @@ static void do_finish(void *data)
 	case DROVER_OUTCOME_LEFT:
 		if (e)
 			drover_entry_drop(e);
+		break;
+	case DROVER_OUTCOME_STUCK:
+		if (e)
+			keep_stuck(e);
 		break;
 	case DROVER_OUTCOME_ARRIVED:
 		if (e)

@@ -133,21 +133,25 @@ static void forget(struct drover_migration *m, const char *name, bool sure)
 static void settle_running(struct drover_migration *m, struct drover_vm *vm, const char *name,
 			   bool sure)
 {
+	enum drover_outcome outcome = DROVER_OUTCOME_LEFT;
 	struct drover_err err = { 0 };
 
 	if (drover_record_moved(m->env->conf, name, m->info.target, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
-	if ((vm ? drover_vm_kill(vm, &err) : drover_vm_end(m->env->conf, name, &err)) < 0)
+	if ((vm ? drover_vm_kill(vm, DROVER_VM_KILL_MS, &err)
+		: drover_vm_end(m->env->conf, name, &err)) < 0) {
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
-	else
+		outcome = DROVER_OUTCOME_STUCK;
+	} else {
 		forget(m, name, sure);
+	}
 	pthread_mutex_lock(&m->lock);
 	m->info.error[0] = '\0';
 	pthread_mutex_unlock(&m->lock);
 	log_info("mig %" PRIu64 " vm %s: runs on %s, blackout %" PRIu64 " ms", m->info.id, name,
 		 m->info.target, m->info.blackout_us / 1000);
 	drover_migration_state(m, DROVER_MIGRATION_DONE);
-	m->env->finished(m->env->data, m, DROVER_OUTCOME_LEFT, vm);
+	m->env->finished(m->env->data, m, outcome, vm);
 }
 
 /* A commit that cannot be forgotten may be settled the other way by the next agent: the VM must not run. */

@@ -19,6 +19,7 @@
 enum drover_outcome {
 	DROVER_OUTCOME_STAYED,	/* source: the VM runs here as before */
 	DROVER_OUTCOME_LEFT,	/* source: it runs on the target; its process here was ended */
+	DROVER_OUTCOME_STUCK,	/* it does not run here, and yet its process could not be ended */
 	DROVER_OUTCOME_ARRIVED,	/* target: it runs here now */
 	DROVER_OUTCOME_NOTHING,	/* target: nothing is left of it here */
 };

@@ -108,6 +108,16 @@ static int serve(struct drover_target *t, struct drover_err *err)
 
 /* --- the end --- */
 
+int drover_target_end_vm(struct drover_target *t, struct drover_err *err)
+{
+	int r = t->vm ? drover_vm_kill(t->vm, DROVER_VM_KILL_MS, err) : 0;
+
+	t->remains |= r < 0;
+	drover_vm_release(t->vm);
+	t->vm = NULL;
+	return r;
+}
+
 /* Never to run: written down first, so that the source may resume without asking twice. */
 static void give_up(struct drover_target *t, struct drover_err *why)
 {
@@ -120,24 +130,17 @@ static void give_up(struct drover_target *t, struct drover_err *why)
 				 &got, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm, err.text);
 	t->decided |= got == DROVER_DECISION_RUNNING;
-	if (t->vm) {
-		int r = drover_vm_kill(t->vm, &err);
-
-		if (r < 0)
-			log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm,
-				  err.text);
-		drover_vm_release(t->vm);
-		if (r == 0)
-			t->vm = NULL;
-	}
+	if (drover_target_end_vm(t, &err) < 0)
+		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->m->info.vm, err.text);
 	drover_target_disks_drop(t);
-	if (t->reserved)
+	if (t->reserved && !t->remains)
 		env->unreserve(env->data, t->m->info.vm);
 	/* Last: who reads it may try again at once. */
 	drover_peer_refuse(t->peer, why);
 	drover_arrival_release(&t->arrival);
 	drover_migration_fail(t->m, why);
-	env->finished(env->data, t->m, DROVER_OUTCOME_NOTHING, NULL);
+	env->finished(env->data, t->m, t->remains ? DROVER_OUTCOME_STUCK : DROVER_OUTCOME_NOTHING,
+		      NULL);
 }
 
 static void note_figures(struct drover_target *t)

@@ -16,6 +16,8 @@
 #include "vm/qmp.h"
 
 #define COMMIT_LOCKS 256
+/* The agent's start waits for it; a name whose process has not ended by then stays taken. */
+#define ADOPT_KILL_MS 10000
 
 /*
  * Held from the decision to run until it has come true or was retracted: whoever asks for the outcome of
@@ -61,13 +63,11 @@ static void take_back(struct drover_target *t)
 {
 	struct drover_err err = { 0 };
 
-	if (drover_vm_kill(t->vm, &err) < 0 ||
+	if (drover_target_end_vm(t, &err) < 0 ||
 	    drover_record_retract(t->m->env->conf, t->peer->host, t->m->info.id, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", t->m->info.id, t->def.name, err.text);
 	else
 		t->decided = false;
-	drover_vm_release(t->vm);
-	t->vm = NULL;
 }
 
 static int resume(struct drover_target *t, struct drover_err *err)
@@ -176,5 +176,5 @@ int drover_target_adopt(const struct drover_conf *conf, struct drover_vm *vm, bo
 	log_info("vm %s: its migration to this host had not been committed: ended here",
 		 vm->def.name);
 	*ret_runs = false;
-	return drover_vm_kill(vm, err);
+	return drover_vm_kill(vm, ADOPT_KILL_MS, err);
 }

@@ -181,7 +181,7 @@ void drover_target_disks_drop(struct drover_target *t)
 
 	if (!t->landing.recorded)
 		return;
-	if (t->vm || t->decided)
+	if (t->remains || t->decided)
 		drover_err_set(&err, EBUSY, "the images that had arrived are left");
 	else
 		drover_landing_remove(t->m->env->conf, &t->landing, &err);

@@ -30,6 +30,7 @@ enum drover_target_stage {
  * @reserved: its name is kept
  * @running: the VM runs here
  * @decided: that it runs here may have been decided, and was not retracted: nothing of it may be deleted
+ * @remains: its process could not be ended
  * @used_before: its number was used before: nothing is decided about it
  */
 struct drover_target {
@@ -45,12 +46,16 @@ struct drover_target {
 	bool reserved;
 	bool running;
 	bool decided;
+	bool remains;
 	bool used_before;
 };
 
 /** drover_target_prepare() - check, make the VM, answer PrepareReply */
 int drover_target_prepare(struct drover_target *t, const Drover__Prepare *p,
 			  struct drover_err *err);
+
+/** drover_target_end_vm() - end its process if there is one, and forget it; see @remains */
+int drover_target_end_vm(struct drover_target *t, struct drover_err *err);
 
 /* --- target_disks.c --- */
 

@@ -172,7 +172,7 @@ static int start(struct launch *l, struct drover_err *err)
 	if (r == 0)
 		r = spawn(l, err);
 	if (r < 0 && vm->pidfd >= 0)
-		drover_vm_kill(vm, NULL);
+		drover_vm_kill(vm, DROVER_VM_KILL_MS, NULL);
 	else if (r < 0)
 		drover_vm_cleanup(vm);
 	return r;

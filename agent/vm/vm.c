@@ -23,8 +23,6 @@
 #include "vm/rundir.h"
 #include "vm/state.h"
 
-#define KILL_TIMEOUT_MS 10000
-
 void drover_vm_release(struct drover_vm *vm)
 {
 	if (!vm)
@@ -50,7 +48,7 @@ void drover_vm_cleanup(struct drover_vm *vm)
 	drover_rundir_retire(vm);
 }
 
-int drover_vm_kill(struct drover_vm *vm, struct drover_err *err)
+int drover_vm_kill(struct drover_vm *vm, int timeout_ms, struct drover_err *err)
 {
 	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
 	int r;
@@ -59,7 +57,7 @@ int drover_vm_kill(struct drover_vm *vm, struct drover_err *err)
 		return drover_err_set(err, errno, "QEMU of vm %s cannot be ended: %s", vm->def.name,
 				      strerror(errno));
 	do
-		r = poll(&p, 1, KILL_TIMEOUT_MS);
+		r = poll(&p, 1, timeout_ms);
 	while (r < 0 && errno == EINTR);
 	if (r <= 0)
 		return drover_err_set(err, ETIMEDOUT, "QEMU of vm %s does not end", vm->def.name);
@@ -130,7 +128,7 @@ int drover_vm_end(const struct drover_conf *conf, const char *name, struct drove
 	if (access(vm->dir, F_OK) == 0) {
 		if (drover_state_load(vm, &ticks, NULL) == 0 &&
 		    check_process(vm, ticks, NULL) == 0) {
-			r = drover_vm_kill(vm, err);
+			r = drover_vm_kill(vm, DROVER_VM_KILL_MS, err);
 		} else {
 			drover_cgroup_kill(name);
 			drover_vm_cleanup(vm);

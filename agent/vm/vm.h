@@ -77,13 +77,17 @@ int drover_vm_list_adoptable(const struct drover_conf *conf, char ***ret_names, 
 /** drover_vm_save() - write vm.json again, e.g. after @incoming changed */
 int drover_vm_save(const struct drover_vm *vm, struct drover_err *err);
 
+/* To take hundreds of GiB of memory down takes a kernel this long. Only for threads that may wait. */
+#define DROVER_VM_KILL_MS 60000
+
 /**
  * drover_vm_kill() - end the process now and remove all that launch made
+ * @timeout_ms: how long its end may take
  *
- * SIGKILL, waits for the end (bounded, 10 s), removes taps, cgroup, RAM file and the
- * run directory. The struct stays valid until drover_vm_release().
+ * SIGKILL, waits for the end, removes taps, cgroup, RAM file and the run directory. The struct
+ * stays valid until drover_vm_release(). On error (-ETIMEDOUT) nothing was removed.
  */
-int drover_vm_kill(struct drover_vm *vm, struct drover_err *err);
+int drover_vm_kill(struct drover_vm *vm, int timeout_ms, struct drover_err *err);
 
 /**
  * drover_vm_end() - the same for a VM that could not be adopted, by what its run directory says

@@ -3,6 +3,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -97,7 +98,7 @@ static bool lives(const struct guest *g)
 static void guest_end(struct guest *g)
 {
 	if (g->vm)
-		drover_vm_kill(g->vm, NULL);
+		drover_vm_kill(g->vm, DROVER_VM_KILL_MS, NULL);
 	drover_vm_release(g->vm);
 	monitor_end(&g->monitor);
 }
@@ -253,6 +254,25 @@ static void what_cannot_be_taken_back_is_known(void **state)
 	arrival_end(&a);
 }
 
+/* As one whose memory takes the kernel too long: no pidfd, so that it cannot be ended. */
+static void one_that_does_not_end_remains(void **state)
+{
+	struct arrival a;
+	pid_t pid;
+
+	arrival_start(&a, "web1", 7);
+	pid = a.t.vm->pid;
+	dup2(open("/dev/null", O_RDONLY), a.t.vm->pidfd);
+	a.guest.monitor.refuse = 1;
+	assert_int_equal(take_over(&a), -EREMOTEIO);
+	assert_true(a.t.remains && a.t.decided);
+	assert_null(a.t.vm);
+	assert_int_equal(outcome(7), DROVER_DECISION_RUNNING);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	arrival_end(&a);
+}
+
 static void *take_over_in_thread(void *data)
 {
 	return (void *)(intptr_t)take_over(data);
@@ -382,6 +402,7 @@ int main(void)
 		IN_A_PLACE(a_word_that_does_not_come_true_is_taken_back),
 		IN_A_PLACE(a_word_that_may_stand_is_taken_back),
 		IN_A_PLACE(what_cannot_be_taken_back_is_known),
+		IN_A_PLACE(one_that_does_not_end_remains),
 		IN_A_PLACE(a_slow_one_holds_up_itself_alone),
 		IN_A_PLACE(the_next_agent_keeps_the_word),
 		IN_A_PLACE(a_vm_that_could_not_be_saved_runs_on),

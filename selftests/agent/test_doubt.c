@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A commit is brought to its end: what is forgotten, what is said, and what stays for the next agent. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,6 +128,20 @@ static void images_that_cannot_be_retired_keep_no_commit(void **state)
 	assert_true(is_there("vms/web1.conf"));
 }
 
+/* No pidfd: it cannot be ended. The next agent is to try again. */
+static void one_that_does_not_end_keeps_its_commit(void **state)
+{
+	struct drover_vm vm = { .pidfd = open("/dev/null", O_RDONLY) };
+
+	commit();
+	drover_doubt_settle(m, &vm, "web1", NULL);
+	assert_int_equal(m->info.state, DROVER_MIGRATION_DONE);
+	assert_int_equal(outcome, DROVER_OUTCOME_STUCK);
+	assert_int_equal(blocked, -EBUSY);
+	assert_true(is_there("vms/web1.conf"));
+	close(vm.pidfd);
+}
+
 /* --- it never ran there --- */
 
 static struct monitor monitor;
@@ -235,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_A_PLACE(a_vm_that_left_is_forgotten),
 		IN_A_PLACE(images_that_cannot_be_retired_keep_no_commit),
+		IN_A_PLACE(one_that_does_not_end_keeps_its_commit),
 		IN_A_PLACE(one_that_does_not_answer_at_once_runs_again),
 		IN_A_PLACE(one_that_had_ended_is_not_said_to_run),
 		IN_A_PLACE(a_commit_that_stays_keeps_the_vm_paused),
