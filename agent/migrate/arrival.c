@@ -81,15 +81,21 @@ void drover_arrival_close(struct drover_arrival *a)
 		pthread_cond_wait(&changed, &lock);
 }
 
+/* Not by the clock of the day, which may be set meanwhile. */
+static bool wait_until(uint64_t end_us)
+{
+	struct timespec until = { end_us / 1000000, end_us % 1000000 * 1000 };
+
+	return pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
+}
+
 int drover_arrival_wait_device(struct drover_arrival *a, int timeout_ms, struct drover_err *err)
 {
-	struct timespec until;
+	uint64_t end = drover_clock_monotonic() + timeout_ms * 1000ULL;
 	scope_lock(&lock);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
 	while (!a->device_done)
-		if (pthread_cond_timedwait(&changed, &lock, &until) == ETIMEDOUT)
+		if (!wait_until(end))
 			return drover_err_set(err, ETIMEDOUT, "no device state came");
 	if (a->device_result < 0)
 		return drover_err_set(err, a->device_result, "%s", a->device_err.text);
@@ -223,11 +229,7 @@ bool drover_arrival_can_wait(struct drover_arrival *a)
 
 static void await_change(void)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec++;
-	pthread_cond_timedwait(&changed, &lock, &until);
+	wait_until(drover_clock_monotonic() + 1000000);
 }
 
 /* So that nothing that was sent before can come behind what is sent from now on. */

@@ -321,6 +321,19 @@ static void a_slow_one_holds_up_itself_alone(void **state)
 	arrival_end(&quick);
 }
 
+static void a_device_state_that_does_not_come(void **state)
+{
+	uint64_t begin = drover_clock_monotonic();
+	struct drover_arrival a = { .device_done = true };
+	struct drover_err err = { 0 };
+
+	assert_int_equal(drover_arrival_wait_device(&a, 300, &err), 0);
+	a.device_done = false;
+	assert_int_equal(drover_arrival_wait_device(&a, 300, &err), -ETIMEDOUT);
+	assert_text(err, "no device state came");
+	assert_in_range(drover_clock_monotonic() - begin, 300000, 5000000);
+}
+
 /* --- the next agent --- */
 
 static void came_from(const char *vm, uint64_t id)
@@ -404,6 +417,7 @@ int main(void)
 		IN_A_PLACE(what_cannot_be_taken_back_is_known),
 		IN_A_PLACE(one_that_does_not_end_remains),
 		IN_A_PLACE(a_slow_one_holds_up_itself_alone),
+		IN_A_PLACE(a_device_state_that_does_not_come),
 		IN_A_PLACE(the_next_agent_keeps_the_word),
 		IN_A_PLACE(a_vm_that_could_not_be_saved_runs_on),
 	};
