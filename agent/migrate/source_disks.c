@@ -30,9 +30,11 @@
  * @lost_us: since when the link is cut, or 0
  * @stuck_us: since when a mirror is interrupted though the link is there, or 0
  * @tried_us: of the last try to mend that
+ * @told: what the target itself answered to a try; it may have given up with that
  */
 struct watch {
 	uint64_t lost_us, stuck_us, tried_us;
+	struct drover_err told;
 };
 
 static void publish(struct drover_source *s, const struct drover_travel_sum *sum)
@@ -146,6 +148,9 @@ static int check_control(struct drover_source *s, struct drover_err *err)
 	if (r == 0)
 		return drover_err_set(err, EPROTO, "%s sent frame type %d while disks were copied",
 				      s->to.name, type);
+	/* What the target says for itself is no lost link, whatever its code: it has given up. */
+	if (s->control->refused)
+		return r;
 	return r == -ENODATA || r == -EPIPE || r == -ECONNRESET || r == -ETIMEDOUT ||
 	       r == -EHOSTUNREACH || r == -ENETUNREACH;
 }
@@ -181,6 +186,14 @@ static int resume_control(struct drover_source *s, struct drover_err *err)
 	return r < 0 ? r : drover_source_take_reply(s, err);
 }
 
+/* One that has given up knows of no migration: what it said when it did so is the reason. */
+static int end_trying(const struct watch *w, const struct drover_err *why, struct drover_err *err)
+{
+	const struct drover_err *reason = why->code == -EACCES && w->told.code ? &w->told : why;
+
+	return drover_err_set(err, reason->code, "%s", reason->text);
+}
+
 static int mend_link(struct drover_source *s, struct watch *w, struct drover_err *err)
 {
 	uint64_t now = drover_clock_monotonic(), lost = now - w->lost_us;
@@ -195,14 +208,17 @@ static int mend_link(struct drover_source *s, struct watch *w, struct drover_err
 		log_info("mig %" PRIu64 " vm %s: the link to %s is back after %" PRIu64 " ms",
 			 s->m->info.id, s->vm->def.name, s->to.name, lost / 1000);
 		w->lost_us = 0;
+		w->told = (struct drover_err){ 0 };
 		drover_tunnel_allow(s->tunnel, s->token);
 		return 0;
 	}
+	if (worth_trying(r) && r != -EBUSY && s->control && s->control->refused)
+		w->told = why;
 	drover_migration_attach(s->m, NULL, NULL);
 	drover_peer_close(s->control);
 	s->control = NULL;
 	if (!worth_trying(r))
-		return drover_err_set(err, r, "%s", why.text);
+		return end_trying(w, &why, err);
 	if (lost > s->m->env->conf->storage_grace_s * 1000000ULL)
 		return drover_err_set(err, ETIMEDOUT, "the link to %s was cut for longer than %u s: %.300s",
 				      s->to.name, s->m->env->conf->storage_grace_s, why.text);

@@ -203,8 +203,10 @@ int drover_peer_recv(struct drover_peer *peer, enum drover_frame_type *ret_type,
 	r = read_rest(peer, body, header.length, err);
 	if (r < 0)
 		return r;
-	if (header.type == DROVER_FRAME_ERROR)
+	if (header.type == DROVER_FRAME_ERROR) {
+		peer->refused = true;
 		return error_from(peer, body, header.length, err);
+	}
 	peer->pending = header;
 	*ret_type = header.type;
 	*ret_body = steal_ptr(body);

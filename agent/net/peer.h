@@ -24,6 +24,7 @@
  * @sequence_out, @sequence_in: of the next frame each way
  * @host: name that the other side gave in its Hello or HelloReply
  * @pending: header of the frame whose payload has not been read yet
+ * @refused: it sent an error frame, and so has no more to say
  * @until_us, @body_max: see drover_peer_limit()
  */
 struct drover_peer {
@@ -32,6 +33,7 @@ struct drover_peer {
 	uint32_t sequence_in;
 	char host[DROVER_NAME_LEN];
 	struct drover_frame_header pending;
+	bool refused;
 	uint64_t until_us;
 	uint32_t body_max;
 };

@@ -615,6 +615,28 @@ static void errors_come_through(void **state)
 	assert_int_equal(receive_error(EIO, "without a holder", NULL), -EIO);
 }
 
+/* Both have the same code, and only the one was said. */
+static void a_refusal_is_no_lost_link(void **state)
+{
+	struct drover_err why = { .code = -ETIMEDOUT, .text = "host1 did not come back within 60 s" };
+	struct drover_err err = { 0 };
+	enum drover_frame_type type;
+	struct drover_peer *a, *b;
+	uint8_t *body;
+	size_t len;
+
+	loop_peers(&a, &b);
+	drover_peer_set_timeout(a, 50);
+	assert_int_equal(drover_peer_recv(a, &type, &body, &len, &err), -ETIMEDOUT);
+	assert_false(a->refused);
+	drover_peer_refuse(b, &why);
+	assert_int_equal(drover_peer_recv(a, &type, &body, &len, &err), -ETIMEDOUT);
+	assert_true(a->refused);
+	assert_string_equal(err.text, "host2: host1 did not come back within 60 s");
+	drover_peer_close(a);
+	drover_peer_close(b);
+}
+
 static void malformed_error(void **state)
 {
 	struct drover_frame_header h = { .type = DROVER_FRAME_ERROR, .length = 3 };
@@ -776,6 +798,7 @@ int main(void)
 		cmocka_unit_test(cut_off_payload_is_no_orderly_close),
 		cmocka_unit_test(payload_must_be_read_first),
 		cmocka_unit_test(errors_come_through),
+		cmocka_unit_test(a_refusal_is_no_lost_link),
 		cmocka_unit_test(malformed_error),
 		cmocka_unit_test(refuse_carries_the_sentence),
 		cmocka_unit_test(another_type),
