@@ -154,17 +154,25 @@ static int is_commit(const struct dirent *d)
 }
 
 static int load_commits(const char *dir, struct dirent **names, int n,
-			struct drover_commit *commits, struct drover_err *err)
+			struct drover_commit *commits, size_t *ret_count, struct drover_err *err)
 {
 	char path[DROVER_PATH_MAX];
-	int r = 0;
+	size_t count = 0;
 
-	for (int i = 0; i < n && r == 0; i++) {
-		r = drover_io_path(path, err, "%s/%s", dir, names[i]->d_name);
+	for (int i = 0; i < n; i++) {
+		struct drover_err why = { 0 };
+		int r = drover_io_path(path, &why, "%s/%s", dir, names[i]->d_name);
+
 		if (r == 0)
-			r = load_commit(path, &commits[i], err);
+			r = load_commit(path, &commits[count], &why);
+		if (r == 0)
+			count++;
+		/* Another migration may have settled since its file was listed. */
+		else if (r != -ENOENT)
+			return drover_err_set(err, r, "%s", why.text);
 	}
-	return r;
+	*ret_count = count;
+	return 0;
 }
 
 int drover_record_commits(const struct drover_conf *conf, struct drover_commit **ret_commits,
@@ -173,6 +181,7 @@ int drover_record_commits(const struct drover_conf *conf, struct drover_commit *
 	auto_free struct drover_commit *commits = NULL;
 	struct dirent **names = NULL;
 	char dir[DROVER_PATH_MAX];
+	size_t count = 0;
 	int n, r = drover_io_path(dir, err, "%s/migrations", conf->state_dir);
 
 	if (r < 0)
@@ -181,7 +190,7 @@ int drover_record_commits(const struct drover_conf *conf, struct drover_commit *
 	if (n < 0)
 		return drover_err_set(err, errno, "cannot list %s: %s", dir, strerror(errno));
 	commits = calloc(n + 1, sizeof(*commits));
-	r = commits ? load_commits(dir, names, n, commits, err)
+	r = commits ? load_commits(dir, names, n, commits, &count, err)
 		    : drover_err_set(err, ENOMEM, "out of memory");
 	for (int i = 0; i < n; i++)
 		free(names[i]);
@@ -189,7 +198,7 @@ int drover_record_commits(const struct drover_conf *conf, struct drover_commit *
 	if (r < 0)
 		return r;
 	*ret_commits = steal_ptr(commits);
-	*ret_count = n;
+	*ret_count = count;
 	return 0;
 }
 

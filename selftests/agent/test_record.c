@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -252,6 +253,39 @@ static void a_vm_with_a_commit_is_not_settled(void **state)
 	assert_int_equal(drover_record_check_settled(*state, "web1", NULL), -EBADMSG);
 }
 
+struct settler {
+	const struct drover_conf *conf;
+	atomic_bool stop;
+};
+
+static void *commit_and_settle(void *data)
+{
+	struct drover_commit c = { .id = 1, .vm = "web1", .target = "host2" };
+	struct settler *s = data;
+
+	while (!s->stop) {
+		drover_record_commit(s->conf, &c, NULL);
+		drover_record_settle(s->conf, c.id, NULL);
+	}
+	return NULL;
+}
+
+/* A migration that settles just now is nothing to those of other VMs. */
+static void others_may_settle_meanwhile(void **state)
+{
+	struct settler s = { .conf = *state };
+	struct drover_err err = { 0 };
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, commit_and_settle, &s);
+	for (int i = 0; i < 5000; i++)
+		if (drover_record_check_settled(*state, "web2", &err) < 0)
+			break;
+	s.stop = true;
+	pthread_join(thread, NULL);
+	assert_string_equal(err.text, "");
+}
+
 static void damaged_commit_is_an_error(void **state)
 {
 	static const char *const texts[] = {
@@ -391,6 +425,7 @@ int main(void)
 		test(commits_are_kept_until_settled),
 		test(commits_know_their_disks),
 		test(a_vm_with_a_commit_is_not_settled),
+		test(others_may_settle_meanwhile),
 		test(damaged_commit_is_an_error),
 		test(commit_survives_being_written_twice),
 		test(full_disk_decides_nothing),
