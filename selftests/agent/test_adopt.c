@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +23,8 @@
 #include "base/log.h"
 #include "ctl/agent.h"
 #include "migrate/record.h"
+#include "monitor.h"
+#include "vm/qmp.h"
 #include "vm/state.h"
 #include "vm/vm.h"
 
@@ -373,6 +377,92 @@ static void a_vm_that_is_not_known_is_not_settled(void **state)
 	is_left_alone();
 }
 
+/* --- a process that does not end when its VM has left --- */
+
+static struct monitor monitor;
+
+/* The VM runs here, and is lent to migration 7. */
+static struct drover_migration *lend(void)
+{
+	struct drover_vm *vm = calloc(1, sizeof(*vm));
+	struct drover_err err = { 0 };
+	struct drover_entry *e;
+
+	*vm = saved;
+	vm->text = strdup(TEXT);
+	vm->ram_fd = -1;
+	vm->pidfd = syscall(SYS_pidfd_open, saved.pid, 0);
+	monitor_start(&monitor, in_dir("qmp.sock"));
+	assert_int_equal(drover_qmp_connect(in_dir("qmp.sock"), 5000, &vm->qmp, &err), 0);
+	assert_int_equal(sd_event_new(&agent.event), 0);
+	assert_int_equal(drover_calls_create(agent.event, &agent.calls, &err), 0);
+	assert_int_equal(drover_entry_reserve(&agent, NAME, &e, &err), 0);
+	drover_entry_run(e, vm);
+	drover_entry_lend(e, 7);
+	return drover_migration_create(&agent.env, 7, NAME, "host1", "host2");
+}
+
+static void end_lending(struct drover_migration *m)
+{
+	while (agent.entries)
+		drover_entry_drop(agent.entries);
+	drover_calls_destroy(agent.calls);
+	sd_event_unref(agent.event);
+	drover_migration_put(m);
+	monitor_end(&monitor);
+}
+
+static void look_at_events(void)
+{
+	for (int i = 0; i < 20; i++)
+		sd_event_run(agent.event, 10000);
+}
+
+static void *give_back(void *data)
+{
+	agent.env.finished(agent.env.data, data, DROVER_OUTCOME_STUCK, NULL);
+	return NULL;
+}
+
+static void finish(struct drover_migration *m)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, give_back, m);
+	look_at_events();
+	pthread_join(thread, NULL);
+}
+
+static void a_name_is_kept_until_its_process_ends(void **state)
+{
+	struct drover_migration *m = lend();
+	struct drover_entry *e;
+
+	finish(m);
+	e = drover_entry_find(&agent, NAME);
+	assert_non_null(e);
+	assert_int_equal(e->state, DROVER_ENTRY_UNKNOWN);
+	is_left_alone();
+	kill(saved.pid, SIGKILL);
+	look_at_events();
+	assert_null(drover_entry_find(&agent, NAME));
+	is_cleaned_up();
+	end_lending(m);
+}
+
+static void one_that_ends_meanwhile_is_cleaned_up(void **state)
+{
+	struct drover_migration *m = lend();
+
+	kill(saved.pid, SIGKILL);
+	look_at_events();
+	assert_non_null(drover_entry_find(&agent, NAME));
+	finish(m);
+	assert_null(drover_entry_find(&agent, NAME));
+	is_cleaned_up();
+	end_lending(m);
+}
+
 static void quiet(enum drover_log_level level, const struct drover_log_subject *subject,
 		  const char *text)
 {
@@ -395,6 +485,10 @@ int main(void)
 		SAVED(cleaning_up_follows_no_link),
 		SAVED(only_names_of_vms_are_listed),
 		cmocka_unit_test_setup_teardown(a_vm_that_is_not_known_is_not_settled, setup_agent,
+						teardown_agent),
+		cmocka_unit_test_setup_teardown(a_name_is_kept_until_its_process_ends, setup_agent,
+						teardown_agent),
+		cmocka_unit_test_setup_teardown(one_that_ends_meanwhile_is_cleaned_up, setup_agent,
 						teardown_agent),
 	};
 
