@@ -111,17 +111,20 @@ static enum drover_decision find_out(struct drover_migration *m, const char *nam
 }
 
 /*
- * Its process has ended. Old images that cannot be retired are no reason to keep the commit: where the
- * VM went keeps it from being started here with them, while a commit that outlives a later return of
- * the VM would have the next agent end it.
+ * Its process has ended. Old images that cannot be retired are no reason to keep the commit if it is
+ * written where the VM went, which keeps it from being started here with them: the VM could not come
+ * back while there is a commit.
  */
-static void forget(struct drover_migration *m, const char *name, bool sure)
+static void forget(struct drover_migration *m, const char *name, bool sure, bool placed)
 {
 	struct drover_err err = { 0 };
+	int r = drover_retire_disks(m, sure, &err);
 
-	if (drover_retire_disks(m, sure, &err) < 0)
+	if (r < 0)
 		log_error("mig %" PRIu64 " vm %s: %s; see to its old images and its definition here",
 			  m->info.id, name, err.text);
+	if (r < 0 && !placed)
+		return;
 	if (drover_record_settle(m->env->conf, m->info.id, &err) < 0)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 }
@@ -135,15 +138,16 @@ static void settle_running(struct drover_migration *m, struct drover_vm *vm, con
 {
 	enum drover_outcome outcome = DROVER_OUTCOME_LEFT;
 	struct drover_err err = { 0 };
+	bool placed = drover_record_moved(m->env->conf, name, m->info.target, &err) == 0;
 
-	if (drover_record_moved(m->env->conf, name, m->info.target, &err) < 0)
+	if (!placed)
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 	if ((vm ? drover_vm_kill(vm, DROVER_VM_KILL_MS, &err)
 		: drover_vm_end(m->env->conf, name, &err)) < 0) {
 		log_error("mig %" PRIu64 " vm %s: %s", m->info.id, name, err.text);
 		outcome = DROVER_OUTCOME_STUCK;
 	} else {
-		forget(m, name, sure);
+		forget(m, name, sure, placed);
 	}
 	pthread_mutex_lock(&m->lock);
 	m->info.error[0] = '\0';
@@ -154,7 +158,7 @@ static void settle_running(struct drover_migration *m, struct drover_vm *vm, con
 	m->env->finished(m->env->data, m, outcome, vm);
 }
 
-/* A commit that cannot be forgotten may be settled the other way by the next agent: the VM must not run. */
+/* A commit that stays may be settled the other way by the next agent: the VM must not run. */
 static void settle_never(struct drover_migration *m, struct drover_vm *vm, const char *name)
 {
 	struct drover_err err = { 0 }, why = { 0 };

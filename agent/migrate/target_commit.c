@@ -51,14 +51,14 @@ static void settle_in(const struct drover_conf *conf, struct drover_vm *vm)
 	vm->start_us = drover_clock_realtime();
 	if (drover_record_moved(conf, vm->def.name, NULL, &err) < 0)
 		log_error("vm %s: %s", vm->def.name, err.text);
-	/* While vm.json says that it arrives, the next agent must find from where: without that it ends it. */
+	/* While vm.json says that it arrives, the next agent ends it if it does not find from where. */
 	if (drover_vm_save(vm, &err) < 0)
 		log_error("vm %s: %s", vm->def.name, err.text);
 	else
 		drop_origin(vm);
 }
 
-/* The word that it runs may stand, and has not come true: NEVER is to stand, once nothing is left to run. */
+/* The word that it runs may stand and is not true: NEVER is to stand, once nothing is left to run. */
 static void take_back(struct drover_target *t)
 {
 	struct drover_err err = { 0 };
@@ -78,7 +78,7 @@ static int resume(struct drover_target *t, struct drover_err *err)
 	scope_lock(lock_of(t->peer->host, t->m->info.id));
 
 	drover_fault("target-undecided");
-	/* Also a decision that fails may stand: the file was there, and its directory could not be synced. */
+	/* Also a decision that fails may stand: the file is there, its directory was not synced. */
 	t->decided = true;
 	r = drover_record_decide(conf, t->peer->host, t->m->info.id, DROVER_DECISION_RUNNING, &got,
 				 err);

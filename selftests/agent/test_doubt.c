@@ -128,6 +128,17 @@ static void images_that_cannot_be_retired_keep_no_commit(void **state)
 	assert_true(is_there("vms/web1.conf"));
 }
 
+/* With neither it would start here on old images: the commit is what is left to prevent that. */
+static void what_is_written_nowhere_keeps_its_commit(void **state)
+{
+	commit();
+	assert_int_equal(mkdir(in("vms/web1.conf.moved"), 0755), 0);
+	assert_int_equal(rmdir(in("state/placement")), 0);
+	drover_doubt_settle(m, NULL, "web1", NULL);
+	assert_int_equal(outcome, DROVER_OUTCOME_LEFT);
+	assert_int_equal(blocked, -EBUSY);
+}
+
 /* No pidfd: it cannot be ended. The next agent is to try again. */
 static void one_that_does_not_end_keeps_its_commit(void **state)
 {
@@ -250,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_A_PLACE(a_vm_that_left_is_forgotten),
 		IN_A_PLACE(images_that_cannot_be_retired_keep_no_commit),
+		IN_A_PLACE(what_is_written_nowhere_keeps_its_commit),
 		IN_A_PLACE(one_that_does_not_end_keeps_its_commit),
 		IN_A_PLACE(one_that_does_not_answer_at_once_runs_again),
 		IN_A_PLACE(one_that_had_ended_is_not_said_to_run),
