@@ -48,14 +48,9 @@ static int copy(struct drover_disk_move *m, struct drover_err *err)
 /* From the record on the new image is the true one. */
 static void clean_up(struct drover_disk_move *m)
 {
-	struct drover_err err = { 0 };
-
 	drover_fault("disk-switching");
-	/* Its record stays: the next agent tries again. */
-	if (drover_moving_adopt(m, &err) < 0)
-		drover_moving_say(m, "the definition still names the old image: %s", err.text);
-	else
-		drover_moving_retire(m);
+	drover_moving_adopt(m);
+	drover_moving_retire(m);
 }
 
 static int move(struct drover_disk_move *m, struct drover_err *err)

@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "block/live.h"
 
-#define RETRY_US 2000000
-
 int drover_live_open(struct drover_live *l, struct drover_err *err)
 {
 	struct drover_disk_move *m = l->m;
@@ -24,7 +22,7 @@ int drover_live_open(struct drover_live *l, struct drover_err *err)
 			return 0;
 		drover_moving_say(m, "QEMU does not tell yet what became of the move: %s",
 				  err->text);
-		drover_moving_wait(m, RETRY_US);
+		drover_moving_rest();
 	}
 	drover_moving_say(m, NULL);
 	l->mirror.qmp = l->monitor->qmp;

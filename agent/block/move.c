@@ -17,6 +17,8 @@
 #include "block/pool.h"
 #include "core/clock.h"
 
+#define REST_S 2
+
 /* --- references --- */
 
 static uint64_t draw_id(void)
@@ -138,17 +140,22 @@ void drover_moving_state(struct drover_disk_move *m, enum drover_disk_move_state
 void drover_moving_say(struct drover_disk_move *m, const char *fmt, ...)
 {
 	char text[sizeof(m->info.error)] = "";
+	bool is_new;
 	va_list ap;
 
 	if (fmt) {
 		va_start(ap, fmt);
 		vsnprintf(text, sizeof(text), fmt, ap);
 		va_end(ap);
+	}
+	pthread_mutex_lock(&m->lock);
+	is_new = strcmp(m->info.error, text);
+	memcpy(m->info.error, text, sizeof(text));
+	pthread_mutex_unlock(&m->lock);
+	/* What is tried again and again fails for the same reason mostly. */
+	if (is_new && text[0])
 		log_warning("disk move %llu vm %s disk %s: %s", (unsigned long long)m->record.id,
 			    m->record.vm, m->record.disk, text);
-	}
-	scope_lock(&m->lock);
-	memcpy(m->info.error, text, sizeof(text));
 }
 
 static int cancelled_error(struct drover_err *err)
@@ -188,6 +195,13 @@ void drover_moving_wait(struct drover_disk_move *m, uint64_t us)
 	until.tv_sec += us / 1000000;
 	until.tv_nsec = us % 1000000 * 1000;
 	pthread_cond_timedwait(&m->wake, &m->lock, &until);
+}
+
+void drover_moving_rest(void)
+{
+	struct timespec t = { .tv_sec = REST_S };
+
+	nanosleep(&t, NULL);
 }
 
 uint64_t drover_moving_bandwidth(struct drover_disk_move *m)

@@ -213,7 +213,7 @@ static int where_is_it(struct drover_live *l)
 		if (r != -ETIMEDOUT)
 			return l->m->record.step == DROVER_DISK_STEP_SWITCHING;
 		drover_moving_say(l->m, "which image QEMU uses is not known yet: %s", err.text);
-		drover_moving_wait(l->m, RETRY_US);
+		drover_moving_rest();
 	}
 	return !strcmp(used.name, l->mirror.target.name);
 }
@@ -282,13 +282,12 @@ static void clean_up(struct drover_live *l)
 {
 	struct drover_disk_move *m = l->m;
 	struct drover_err err = { 0 };
+	int r;
 
-	/* Its record stays: the next agent tries again. */
-	if (drover_moving_adopt(m, &err) < 0) {
-		drover_moving_say(m, "the definition still names the old image: %s", err.text);
-		return;
-	}
-	if (drover_node_sweep(l->mirror.qmp, m->record.disk, &err) < 0)
+	drover_moving_adopt(m);
+	r = drover_node_sweep(l->mirror.qmp, m->record.disk, &err);
+	/* The VM may have ended meanwhile. */
+	if (r < 0 && r != -EPIPE)
 		log_warning("disk move %llu: %s", (unsigned long long)m->record.id, err.text);
 	drover_moving_retire(m);
 }

@@ -46,7 +46,7 @@ struct drover_disk_move {
 /** drover_moving_state() - enter a state and tell env->changed() */
 void drover_moving_state(struct drover_disk_move *m, enum drover_disk_move_state state);
 
-/** drover_moving_say() - what is wrong; NULL: nothing any more */
+/** drover_moving_say() - what is wrong, logged when it is something new; NULL: nothing any more */
 void drover_moving_say(struct drover_disk_move *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -58,6 +58,9 @@ int drover_moving_point(struct drover_disk_move *m, struct drover_err *err);
 
 /** drover_moving_wait() - for some time, or until somebody wants something of it */
 void drover_moving_wait(struct drover_disk_move *m, uint64_t us);
+
+/** drover_moving_rest() - before the next try of what must be done, also when it was cancelled */
+void drover_moving_rest(void);
 
 /** drover_moving_bandwidth() - the limit now */
 uint64_t drover_moving_bandwidth(struct drover_disk_move *m);
@@ -77,8 +80,13 @@ int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
 /** drover_moving_abandon() - nobody uses the new image, or will: it goes, and the record */
 void drover_moving_abandon(struct drover_disk_move *m);
 
-/** drover_moving_adopt() - the new image is the true one: the definition says so from now on */
-int drover_moving_adopt(struct drover_disk_move *m, struct drover_err *err);
+/**
+ * drover_moving_adopt() - the new image is the true one: the definition says so from now on
+ *
+ * Returns when it does. Until then the move is SWITCHING, which keeps its VM from being
+ * started and migrated, and its disk from being moved.
+ */
+void drover_moving_adopt(struct drover_disk_move *m);
 
 /** drover_moving_retire() - nobody uses the old image: it goes, or stays with a record */
 void drover_moving_retire(struct drover_disk_move *m);

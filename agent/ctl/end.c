@@ -23,7 +23,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct drover_agent *agent = data;
 
-	log_warning("droverd ends with migrations under way");
+	log_warning("droverd ends with migrations or disk moves under way");
 	return sd_event_exit(agent->event, 0);
 }
 

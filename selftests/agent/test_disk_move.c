@@ -359,19 +359,69 @@ static void without_a_record_there_is_no_switch(void **state)
 	guest("write -P 2 0 8M");
 }
 
+static void await_complaint(struct drover_disk_move *m, const char *part)
+{
+	uint64_t deadline = drover_clock_monotonic() + PATIENCE_US;
+	struct drover_disk_move_info info;
+
+	do {
+		usleep(10000);
+		drover_disk_move_info(m, &info);
+	} while (!strstr(info.error, part) && drover_clock_monotonic() < deadline);
+	if (!strstr(info.error, part))
+		fail_msg("\"%s\" does not say \"%s\"", info.error, part);
+}
+
+/* It has not ended, so that nobody starts the VM or moves anything of it. */
+static void goes_on_switching(struct drover_disk_move *m)
+{
+	struct drover_disk_record record;
+	struct drover_err err = { 0 };
+
+	await_complaint(m, "the definition cannot be written");
+	await_state(m, DROVER_DISK_MOVE_SWITCHING);
+	assert_int_equal(drover_disk_move_cancel(m, &err), -EBUSY);
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_SWITCHING);
+	assert_true(is_there("old"));
+}
+
 static void a_definition_that_cannot_change_keeps_the_record(void **state)
 {
 	struct drover_disk_move_options options = to("slow");
 	struct drover_disk_move_info info;
-	struct drover_disk_record record;
+	struct drover_disk_move *m;
 
 	above.switch_error = EROFS;
 	options.delete_old = true;
-	info = end(start(&options, true), DROVER_DISK_MOVE_DONE);
-	assert_non_null(strstr(info.error, "the definition cannot be written"));
+	m = start(&options, true);
+	goes_on_switching(m);
+	above.switch_error = 0;
+	info = end(m, DROVER_DISK_MOVE_DONE);
+	assert_string_equal(info.error, "");
+	assert_string_not_equal(above.switched, "");
+	assert_true(info.old_deleted);
+	assert_false(is_there("old") || is_open("old"));
+	assert_int_equal(records(NULL), 0);
+}
+
+static void a_vm_that_ends_meanwhile_does_not_matter(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_record record;
+	struct drover_disk_move *m;
+
+	above.switch_error = EROFS;
+	m = start(&options, true);
+	goes_on_switching(m);
+	kill_qemu();
+	above.switch_error = 0;
+	info = end(m, DROVER_DISK_MOVE_DONE);
+	assert_string_equal(info.error, "");
+	assert_string_not_equal(above.switched, "");
 	assert_int_equal(records(&record), 1);
-	assert_int_equal(record.step, DROVER_DISK_STEP_SWITCHING);
-	assert_true(is_there("old"));
+	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
 }
 
 static void a_vm_that_ends_ends_the_move(void **state)
@@ -535,6 +585,23 @@ static void after_a_power_loss_a_switch_counts(void **state)
 	assert_int_equal(records(NULL), 0);
 }
 
+static void after_a_power_loss_the_definition_is_waited_for(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_disk_move *m;
+	struct drover_mirror mirror;
+
+	leave_held(&mirror, &record);
+	kill_qemu();
+	above.switch_error = EROFS;
+	m = recover(&record, false);
+	goes_on_switching(m);
+	above.switch_error = 0;
+	end(m, DROVER_DISK_MOVE_DONE);
+	assert_string_equal(above.states, "5 6 ");
+	assert_string_not_equal(above.switched, "");
+}
+
 /* --- a VM that is stopped --- */
 
 static void a_stopped_vms_disk_is_copied(void **state)
@@ -670,6 +737,7 @@ int main(void)
 		TEST(a_pool_that_stays_full_ends_the_move),
 		TEST(without_a_record_there_is_no_switch),
 		TEST(a_definition_that_cannot_change_keeps_the_record),
+		TEST(a_vm_that_ends_meanwhile_does_not_matter),
 		TEST(a_vm_that_ends_ends_the_move),
 		TEST(a_copy_goes_on_after_a_restart),
 		TEST(requests_that_are_held_are_let_go_after_a_restart),
@@ -677,6 +745,7 @@ int main(void)
 		TEST(a_vm_that_was_paused_runs_after_a_restart),
 		TEST(after_a_power_loss_the_record_decides),
 		TEST(after_a_power_loss_a_switch_counts),
+		TEST(after_a_power_loss_the_definition_is_waited_for),
 		TEST(a_stopped_vms_disk_is_copied),
 		TEST(a_stopped_vms_move_can_be_cancelled),
 		TEST(one_that_runs_elsewhere_is_left_alone),

@@ -37,12 +37,14 @@ static void on_interrupt(int number)
 /**
  * struct view - the moves that are shown
  * @told: the state of each that was told last, where there is no terminal
+ * @complained: of each, whether what is wrong was told
  */
 struct view {
 	bool tty;
 	uint32_t count;
 	uint64_t ids[FOLLOW_STORAGE_MAX];
 	Drover__DiskMoveState told[FOLLOW_STORAGE_MAX];
+	bool complained[FOLLOW_STORAGE_MAX];
 };
 
 static void clear(const struct view *view)
@@ -52,6 +54,16 @@ static void clear(const struct view *view)
 }
 
 /* --- the live line --- */
+
+/* What is wrong with one that goes on, once: it may have to be mended before it ends. */
+static void complain(struct view *view, uint32_t i, const Drover__DiskMoveInfo *m)
+{
+	if (*m->error && !view->complained[i]) {
+		clear(view);
+		tool_fail(0, "disk %s: %s", m->disk, m->error);
+	}
+	view->complained[i] = *m->error;
+}
 
 /* On a terminal one line that changes; elsewhere one for each new state. */
 static void draw(struct view *view, const Drover__ControlReply *reply)
@@ -68,8 +80,9 @@ static void draw(struct view *view, const Drover__ControlReply *reply)
 			continue;
 		disk_move_line(m, one, sizeof(one));
 		if (!view->tty && m->state != view->told[i])
-			fprintf(stderr, "%s%s%s\n", one, *m->error ? ": " : "", m->error);
+			fprintf(stderr, "%s\n", one);
 		view->told[i] = m->state;
+		complain(view, i, m);
 		snprintf(line + n, sizeof(line) - n, "%s%.200s", n ? "; " : "", one);
 	}
 	if (!view->tty || !*line)
