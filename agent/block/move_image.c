@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -11,6 +12,8 @@
 #include "block/moving.h"
 #include "block/pool.h"
 #include "block/space.h"
+
+#define CLOSING_TRIES 50
 
 static int check_backing(struct drover_disk_move *m, struct drover_err *err)
 {
@@ -103,10 +106,29 @@ static void leave_new(struct drover_disk_move *m)
 		log_error("disk move %llu: %s", (unsigned long long)q->id, err.text);
 }
 
+/* A QEMU that has just ended may close its images after its monitor. */
+static int await_unused(const char *path, struct drover_err *err)
+{
+	static const struct timespec nap = { .tv_nsec = 100000000 };
+	int r = drover_image_busy(path, err);
+
+	for (int i = 0; r == -EBUSY && i < CLOSING_TRIES; i++) {
+		nanosleep(&nap, NULL);
+		r = drover_image_busy(path, err);
+	}
+	return r == -EBUSY ? r : 0;
+}
+
 void drover_moving_abandon(struct drover_disk_move *m)
 {
 	struct drover_err err = { 0 };
 
+	/* Its record stays, too: the next agent looks again. */
+	if (await_unused(m->record.new_path, &err) < 0) {
+		log_error("disk move %llu: the new image was not deleted: %s",
+			  (unsigned long long)m->record.id, err.text);
+		return;
+	}
 	if (drover_image_remove(m->record.new_path, &err) == 0) {
 		forget(m);
 		return;

@@ -77,7 +77,11 @@ int drover_moving_create(struct drover_disk_move *m, struct drover_err *err);
 int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
 		       struct drover_err *err);
 
-/** drover_moving_abandon() - nobody uses the new image, or will: it goes, and the record */
+/**
+ * drover_moving_abandon() - nobody uses the new image, or will: it goes, and the record
+ *
+ * Where somebody uses it all the same, both stay.
+ */
 void drover_moving_abandon(struct drover_disk_move *m);
 
 /**

@@ -30,7 +30,10 @@ int drover_node_of_disk(struct drover_qmp *qmp, const char *disk, struct drover_
 			struct drover_err *err);
 
 /**
- * drover_node_of_path() - the node of the disk that drover_node_add_file() made for @path
+ * drover_node_of_path() - the node of the disk for the image at @path
+ *
+ * One that drover_node_add_file() made, or one of the command line (vm/args.c), but for VMs that
+ * an older agent started.
  *
  * Errors: -ENOENT when there is none.
  */

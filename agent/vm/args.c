@@ -221,6 +221,15 @@ static void add_node(struct builder *b, json_t *node, const char *name,
 	add_json(b, "-blockdev", node);
 }
 
+/* QEMU keeps the path with it: who looks for an image later finds it (block/node.c). */
+static void add_descriptor(struct builder *b, const char *path, int fd, uint32_t i)
+{
+	char prefix[64];
+
+	snprintf(prefix, sizeof(prefix), "fd=%d,set=%u,opaque=", fd, DROVER_ARGS_FDSET(i));
+	add_escaped(b, "-add-fd", prefix, path, "");
+}
+
 static void add_disk(struct builder *b, const struct drover_vm_def *def,
 		     const struct drover_args_env *env, uint32_t i)
 {
@@ -231,8 +240,7 @@ static void add_disk(struct builder *b, const struct drover_vm_def *def,
 	snprintf(file, sizeof(file), "file-%.16s", disk->name);
 	snprintf(format, sizeof(format), "disk-%.16s", disk->name);
 	if (env->disk_fd[i] >= 0) {
-		add(b, "-add-fd");
-		add(b, "fd=%d,set=%u", env->disk_fd[i], DROVER_ARGS_FDSET(i));
+		add_descriptor(b, disk->path, env->disk_fd[i], i);
 		add_node(b, file_node(disk, i, env->disk_is_device[i]), file, disk);
 	} else {
 		add_node(b, nbd_node(disk), file, disk);

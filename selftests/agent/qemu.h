@@ -54,9 +54,9 @@ static inline void done(int r, const struct drover_err *err)
 
 static inline void become_qemu(int fd)
 {
-	char add[32], first[128], second[128];
+	char add[160], first[128], second[128];
 
-	snprintf(add, sizeof(add), "fd=%d,set=1", fd);
+	snprintf(add, sizeof(add), "fd=%d,set=1,opaque=%s/old", fd, dir);
 	snprintf(first, sizeof(first), "socket,id=q,path=%s/q,server=on,wait=off", dir);
 	snprintf(second, sizeof(second), "socket,id=m,path=%s/migrate.sock,server=on,wait=off", dir);
 	/* A file may not grow beyond a limit that a test sets: an error, not the end. */

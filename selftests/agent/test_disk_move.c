@@ -293,6 +293,23 @@ static void a_cancelled_move_leaves_nothing(void **state)
 	assert_false(is_open("slow/web-root.qcow2"));
 }
 
+/* QEMU keeps what it closes open, but not locked, until its VM runs again. */
+static void so_does_one_of_a_paused_vm(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	json_decref(call("stop", NULL));
+	guest("write -P 1 0 8M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	done(drover_disk_move_cancel(m, &err), &err);
+	end(m, DROVER_DISK_MOVE_CANCELLED);
+	nothing_happened();
+}
+
 static void a_limit_can_be_lifted(void **state)
 {
 	struct drover_disk_move_options options = to("slow");
@@ -543,6 +560,49 @@ static void a_switch_is_finished_after_a_restart(void **state)
 	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
 }
 
+/* The definition was mended by hand, and the VM started. */
+static struct drover_disk_record leave_started(const char *new)
+{
+	struct drover_disk_record record = {
+		.id = 5,
+		.step = DROVER_DISK_STEP_SWITCHING,
+		.vm = "web",
+		.disk = "root",
+		.old_format = "raw",
+		.new_format = "raw",
+	};
+	struct drover_err err = { 0 };
+
+	strcpy(record.old_path, in("before"));
+	strcpy(record.new_path, in(new));
+	done(drover_image_create(record.old_path, "raw", SIZE, NULL, NULL, &err), &err);
+	done(drover_disk_record_write(&conf, &record, &err), &err);
+	return record;
+}
+
+static void a_vm_that_was_started_with_the_new_image_is_recognized(void **state)
+{
+	struct drover_disk_record record = leave_started("old");
+
+	end(recover(&record, true), DROVER_DISK_MOVE_DONE);
+	assert_string_not_equal(above.switched, "");
+	assert_true(is_there("old"));
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
+}
+
+/* QEMU does not tell its name. */
+static void an_image_in_use_is_kept_with_its_record(void **state)
+{
+	struct drover_disk_record record = leave_started("link");
+
+	assert_int_equal(link(in("old"), in("link")), 0);
+	end(recover(&record, true), DROVER_DISK_MOVE_FAILED);
+	assert_true(is_there("link"));
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_SWITCHING);
+}
+
 static void a_vm_that_was_paused_runs_after_a_restart(void **state)
 {
 	struct drover_disk_record record;
@@ -732,6 +792,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_moves_while_its_vm_runs),
 		TEST(a_cancelled_move_leaves_nothing),
+		TEST(so_does_one_of_a_paused_vm),
 		TEST(a_limit_can_be_lifted),
 		TEST(a_full_pool_is_waited_for),
 		TEST(a_pool_that_stays_full_ends_the_move),
@@ -742,6 +803,8 @@ int main(void)
 		TEST(a_copy_goes_on_after_a_restart),
 		TEST(requests_that_are_held_are_let_go_after_a_restart),
 		TEST(a_switch_is_finished_after_a_restart),
+		TEST(a_vm_that_was_started_with_the_new_image_is_recognized),
+		TEST(an_image_in_use_is_kept_with_its_record),
 		TEST(a_vm_that_was_paused_runs_after_a_restart),
 		TEST(after_a_power_loss_the_record_decides),
 		TEST(after_a_power_loss_a_switch_counts),
