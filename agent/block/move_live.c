@@ -309,21 +309,33 @@ static void back_out(struct drover_live *l)
 		drover_moving_abandon(l->m);
 }
 
+static int move(struct drover_live *l, struct drover_err *err)
+{
+	bool switched = false;
+	int r = l->m->recovers ? drover_live_recover(l, &switched, err) : begin(l, err);
+
+	if (r == 0 && !switched)
+		r = copy(l, err);
+	if (r == 0 && !switched)
+		r = switch_over(l, err);
+	return r;
+}
+
 int drover_moving_live(struct drover_disk_move *m, struct drover_err *err)
 {
 	struct drover_live l = { .m = m };
-	bool switched = false;
 	int r = drover_live_open(&l, err);
 
 	if (r < 0)
 		return r;
 	if (!l.monitor)
 		return drover_moving_cold(m, err);
-	r = m->recovers ? drover_live_recover(&l, &switched, err) : begin(&l, err);
-	if (r == 0 && !switched)
-		r = copy(&l, err);
-	if (r == 0 && !switched)
-		r = switch_over(&l, err);
+	r = move(&l, err);
+	/* Nobody can tell any more which image it used: the record decides. */
+	if (r == -EPIPE && m->recovers) {
+		drover_block_monitor_put(l.monitor);
+		return drover_moving_cold(m, err);
+	}
 	if (r == -EPIPE)
 		drover_err_set(err, r, "vm %s has ended during the move", m->record.vm);
 	if (r == 0)

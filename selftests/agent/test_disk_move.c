@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/io.h"
 #include "block/mirror.h"
@@ -645,6 +647,63 @@ static void after_a_power_loss_a_switch_counts(void **state)
 	assert_int_equal(records(NULL), 0);
 }
 
+/* A monitor that greets, and is gone with its QEMU at the first question. */
+static void *greet_and_go(void *data)
+{
+	static const char greeting[] = "{\"QMP\": {}}\r\n", answer[] = "{\"return\": {}, \"id\": 1}\r\n";
+	int listener = *(int *)data, fd = accept(listener, NULL, NULL);
+	char buf[256];
+
+	assert_int_equal(write(fd, greeting, strlen(greeting)), strlen(greeting));
+	assert_true(read(fd, buf, sizeof(buf)) > 0);
+	assert_int_equal(write(fd, answer, strlen(answer)), strlen(answer));
+	assert_true(read(fd, buf, sizeof(buf)) > 0);
+	close(fd);
+	close(listener);
+	return NULL;
+}
+
+static void end_at_the_first_question(const struct drover_disk_record *record,
+				      enum drover_disk_move_state wanted)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pthread_t thread;
+
+	kill_qemu();
+	strcpy(address.sun_path, in("migrate.sock"));
+	unlink(address.sun_path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(pthread_create(&thread, NULL, greet_and_go, &listener), 0);
+	end(recover(record, true), wanted);
+	pthread_join(thread, NULL);
+}
+
+static void the_record_decides_where_qemu_ends_before_it_tells(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_err err = { 0 };
+	struct drover_mirror mirror;
+
+	leave_held(&mirror, &record);
+	done(drover_mirror_switch(&mirror, &err), &err);
+	guest("write -P 2 0 64k");
+	end_at_the_first_question(&record, DROVER_DISK_MOVE_DONE);
+	assert_string_not_equal(above.switched, "");
+	assert_true(is_there("slow/web-root.qcow2"));
+}
+
+static void so_it_does_where_nothing_was_switched(void **state)
+{
+	struct drover_disk_record record;
+	struct drover_mirror mirror;
+
+	record = leave(&mirror, MIB);
+	end_at_the_first_question(&record, DROVER_DISK_MOVE_FAILED);
+	nothing_happened();
+}
+
 static void after_a_power_loss_the_definition_is_waited_for(void **state)
 {
 	struct drover_disk_record record;
@@ -808,6 +867,8 @@ int main(void)
 		TEST(a_vm_that_was_paused_runs_after_a_restart),
 		TEST(after_a_power_loss_the_record_decides),
 		TEST(after_a_power_loss_a_switch_counts),
+		TEST(the_record_decides_where_qemu_ends_before_it_tells),
+		TEST(so_it_does_where_nothing_was_switched),
 		TEST(after_a_power_loss_the_definition_is_waited_for),
 		TEST(a_stopped_vms_disk_is_copied),
 		TEST(a_stopped_vms_move_can_be_cancelled),
