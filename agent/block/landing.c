@@ -12,6 +12,7 @@
 #include "block/landing_record.h"
 #include "block/node.h"
 #include "block/pool.h"
+#include "block/record.h"
 #include "block/space.h"
 #include "core/config.h"
 
@@ -194,6 +195,7 @@ int drover_landing_make(const struct drover_conf *conf, struct drover_landing *l
 		r = drover_image_create(image->path, image->format, image->size, NULL, NULL, err);
 		if (r < 0)
 			return drop_rest(conf, l, i, err);
+		drover_disk_record_reuse(conf, image->path);
 	}
 	return 0;
 }

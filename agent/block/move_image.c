@@ -87,6 +87,8 @@ int drover_moving_create(struct drover_disk_move *m, struct drover_err *err)
 	/* What is there, if anything, is not ours. */
 	if (r < 0)
 		forget(m);
+	else
+		drover_disk_record_reuse(m->env->conf, m->record.new_path);
 	return r;
 }
 

@@ -169,6 +169,22 @@ int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_r
 	return 0;
 }
 
+void drover_disk_record_reuse(const struct drover_conf *conf, const char *path)
+{
+	auto_free struct drover_disk_record *records = NULL;
+	struct drover_err err = { 0 };
+	size_t count = 0;
+	int r = drover_disk_record_list(conf, &records, &count, &err);
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		if (records[i].step == DROVER_DISK_STEP_OLD_LEFT &&
+		    !strcmp(records[i].old_path, path))
+			r = drover_disk_record_forget(conf, records[i].id, &err);
+	if (r < 0)
+		log_error("%s is a new image, and may still be listed as an old one: %s", path,
+			  err.text);
+}
+
 static bool names_old(const struct drover_vm_def *def, const struct drover_disk_record *record)
 {
 	for (uint32_t i = 0; i < def->disk_count; i++)

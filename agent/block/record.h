@@ -59,6 +59,14 @@ int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_r
 			    size_t *ret_count, struct drover_err *err);
 
 /**
+ * drover_disk_record_reuse() - a new image was made at @path
+ *
+ * What a move had left there was removed by hand: it is forgotten, so that nobody is told to
+ * delete the new one.
+ */
+void drover_disk_record_reuse(const struct drover_conf *conf, const char *path);
+
+/**
  * drover_disk_record_check() - refuse to start a VM on images that it has left
  *
  * Errors: -ESTALE where a disk's move has come to its end, and the definition could not be

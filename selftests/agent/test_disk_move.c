@@ -272,6 +272,34 @@ static void a_disk_moves_while_its_vm_runs(void **state)
 	guest("read -P 1 0 8M");
 }
 
+/* The one that was left was removed by hand; this must not be taken for it. */
+static void a_disk_that_comes_back_is_not_left(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_record record = {
+		.id = 9,
+		.step = DROVER_DISK_STEP_OLD_LEFT,
+		.vm = "web",
+		.disk = "root",
+		.old_format = "qcow2",
+		.new_format = "raw",
+	};
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	strcpy(record.old_path, in("slow/web-root.qcow2"));
+	strcpy(record.new_path, in("old"));
+	done(drover_disk_record_write(&conf, &record, &err), &err);
+	guest("write -P 1 0 8M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_COPYING);
+	done(drover_disk_move_cancel(m, &err), &err);
+	end(m, DROVER_DISK_MOVE_CANCELLED);
+}
+
 static void a_cancelled_move_leaves_nothing(void **state)
 {
 	struct drover_disk_move_options options = to("slow");
@@ -850,6 +878,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_moves_while_its_vm_runs),
+		TEST(a_disk_that_comes_back_is_not_left),
 		TEST(a_cancelled_move_leaves_nothing),
 		TEST(so_does_one_of_a_paused_vm),
 		TEST(a_limit_can_be_lifted),

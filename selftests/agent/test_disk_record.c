@@ -154,6 +154,21 @@ static void a_damaged_one_is_told(void **state)
 	done(drover_disk_record_forget(&conf, 9, &err), &err);
 }
 
+static void a_new_image_is_no_old_one(void **state)
+{
+	struct drover_disk_record seen[4], record = example;
+	struct drover_err err = { 0 };
+
+	for (int step = DROVER_DISK_STEP_COPYING; step <= DROVER_DISK_STEP_OLD_LEFT; step++) {
+		record.step = step;
+		done(drover_disk_record_write(&conf, &record, &err), &err);
+		drover_disk_record_reuse(&conf, example.new_path);
+		assert_int_equal(list(seen, 4), 1);
+		drover_disk_record_reuse(&conf, example.old_path);
+		assert_int_equal(list(seen, 4), step != DROVER_DISK_STEP_OLD_LEFT);
+	}
+}
+
 static void nobody_starts_on_an_image_that_was_left(void **state)
 {
 	struct drover_vm_def def = { .disk_count = 1 };
@@ -210,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_step_replaces_the_one_before),
 		cmocka_unit_test(half_a_file_is_not_taken),
 		cmocka_unit_test(a_damaged_one_is_told),
+		cmocka_unit_test(a_new_image_is_no_old_one),
 		cmocka_unit_test(nobody_starts_on_an_image_that_was_left),
 		cmocka_unit_test(a_damaged_one_keeps_nobody_from_starting),
 		cmocka_unit_test(what_cannot_be_written_is_told),

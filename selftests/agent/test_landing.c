@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "block/landing.h"
+#include "block/record.h"
 #include "core/config.h"
 
 #define MIB (1ULL << 20)
@@ -264,6 +265,29 @@ static void anothers_file_stays(void **state)
 	drover_landing_free(&l);
 }
 
+/* A move left an image there, which was removed by hand: this is not that one. */
+static void what_was_left_there_is_forgotten(void **state)
+{
+	struct drover_disk_record record = { .id = 9, .step = DROVER_DISK_STEP_OLD_LEFT };
+	struct drover_disk_record *records = NULL;
+	struct drover_landing l = planned(2);
+	struct drover_err err = { 0 };
+	size_t n = 0;
+
+	assert_int_equal(drover_disk_record_init(&conf, &err), 0);
+	strcpy(record.old_path, in("fast/web1-data.raw"));
+	assert_int_equal(drover_disk_record_write(&conf, &record, &err), 0);
+	record.id++;
+	strcpy(record.old_path, in("fast/another.raw"));
+	assert_int_equal(drover_disk_record_write(&conf, &record, &err), 0);
+	assert_int_equal(drover_landing_make(&conf, &l, &err), 0);
+	assert_int_equal(drover_disk_record_list(&conf, &records, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(records[0].id, record.id);
+	free(records);
+	drover_landing_free(&l);
+}
+
 static void settled(void **state)
 {
 	struct drover_landing l = planned(1), *list = NULL;
@@ -341,6 +365,7 @@ int main(void)
 		IN_A_PLACE(the_sum_must_fit),
 		IN_A_PLACE(made_and_deleted),
 		IN_A_PLACE(anothers_file_stays),
+		IN_A_PLACE(what_was_left_there_is_forgotten),
 		IN_A_PLACE(settled),
 		IN_A_PLACE(a_definition_that_was_there_is_kept),
 		IN_A_PLACE(damage_is_left_alone),
