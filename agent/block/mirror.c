@@ -22,6 +22,8 @@
  * is as little as keeps both stores busy: one piece of QEMU's (1 MiB) being read, one written.
  */
 #define UNDER_WAY_BYTES (2 << 20)
+/* The guest's requests are held for what is left: more than this is not in step. */
+#define LEFT_BYTES (16 << 20)
 
 static void nap(void)
 {
@@ -99,6 +101,56 @@ static enum drover_mirror_state state_of(json_t *job)
 							   : DROVER_MIRROR_COPYING;
 }
 
+/* The mirror's own bitmap has no name. */
+static uint64_t count_dirty(json_t *node)
+{
+	uint64_t bytes = 0;
+	json_t *bitmap;
+	size_t i;
+
+	json_array_foreach(json_object_get(node, "dirty-bitmaps"), i, bitmap)
+	{
+		if (!json_object_get(bitmap, "name"))
+			bytes += json_integer_value(json_object_get(bitmap, "count"));
+	}
+	return bytes;
+}
+
+/* What the target lacks, without the writes of the guest that are just on their way to both. */
+static int look_for_dirty(struct drover_mirror *m, uint64_t *ret_bytes, struct drover_err *err)
+{
+	json_t *nodes = NULL, *node;
+	uint64_t bytes = 0;
+	size_t i;
+	int r = drover_qmp_call(m->qmp, "query-named-block-nodes", json_pack("{sb}", "flat", 1),
+				QMP_TIMEOUT_MS, &nodes, err);
+
+	if (r < 0)
+		return r;
+	json_array_foreach(nodes, i, node)
+	{
+		if (!strcmp(word(node, "node-name"), m->source.name))
+			bytes = count_dirty(node);
+	}
+	json_decref(nodes);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+/* QEMU calls a mirror ready once and for all, also when an interruption has left it GiB behind. */
+static int check_in_step(struct drover_mirror *m, struct drover_mirror_status *status,
+			 struct drover_err *err)
+{
+	uint64_t dirty = 0;
+	int r = 0;
+
+	if (status->state == DROVER_MIRROR_IN_STEP && status->todo > LEFT_BYTES)
+		r = look_for_dirty(m, &dirty, err);
+	if (dirty > LEFT_BYTES)
+		status->state = DROVER_MIRROR_COPYING;
+	return r;
+}
+
 int drover_mirror_look(struct drover_mirror *m, struct drover_mirror_status *ret_status,
 		       struct drover_err *err)
 {
@@ -121,8 +173,10 @@ int drover_mirror_look(struct drover_mirror *m, struct drover_mirror_status *ret
 				 ? "a write to the new image failed"
 				 : "no space is left for the new image");
 	json_decref(job);
-	*ret_status = status;
-	return 0;
+	r = check_in_step(m, &status, err);
+	if (r == 0)
+		*ret_status = status;
+	return r;
 }
 
 /* --- steering --- */

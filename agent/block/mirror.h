@@ -11,7 +11,7 @@
 enum drover_mirror_state {
 	DROVER_MIRROR_COPYING,
 	DROVER_MIRROR_INTERRUPTED,	/* a write to the target failed; what it lacks is in a bitmap */
-	DROVER_MIRROR_IN_STEP,
+	DROVER_MIRROR_IN_STEP,		/* but for a little that the target may lack */
 	DROVER_MIRROR_PENDING,		/* told to switch, and holding the guest's requests until then */
 	DROVER_MIRROR_FAILED,
 	DROVER_MIRROR_CONCLUDED,

@@ -515,19 +515,70 @@ static struct drover_disk_record leave(struct drover_mirror *m, uint64_t speed)
 	return record;
 }
 
-static void leave_held(struct drover_mirror *m, struct drover_disk_record *record)
+static void await_mirror(struct drover_mirror *m, enum drover_mirror_state wanted)
 {
+	uint64_t deadline = drover_clock_monotonic() + PATIENCE_US;
 	struct drover_mirror_status status = { 0 };
 	struct drover_err err = { 0 };
 
-	*record = leave(m, 0);
-	while (status.state != DROVER_MIRROR_IN_STEP) {
+	while (status.state != wanted && drover_clock_monotonic() < deadline) {
 		usleep(10000);
 		done(drover_mirror_look(m, &status, &err), &err);
 	}
+	assert_int_equal(status.state, wanted);
+}
+
+static void leave_held(struct drover_mirror *m, struct drover_disk_record *record)
+{
+	struct drover_err err = { 0 };
+
+	*record = leave(m, 0);
+	await_mirror(m, DROVER_MIRROR_IN_STEP);
 	done(drover_mirror_hold(m, &err), &err);
 	record->step = DROVER_DISK_STEP_SWITCHING;
 	done(drover_disk_record_write(&conf, record, &err), &err);
+}
+
+/* Into a store that takes 16 MiB a second. */
+static void mirror_slowly(struct drover_mirror *m)
+{
+	struct drover_err err = { 0 };
+
+	*m = (struct drover_mirror){ .qmp = qmp, .job = "move-root" };
+	done(drover_node_of_disk(qmp, "root", &m->source, &err), &err);
+	done(drover_image_create(in("new"), "qcow2", SIZE, NULL, NULL, &err), &err);
+	done(drover_node_add_file(qmp, "root", in("new"), "qcow2", &def.disks[0], &m->target, &err),
+	     &err);
+	json_decref(call("object-add", json_pack("{ss ss s{sI}}", "qom-type", "throttle-group",
+						 "id", "slow", "limits", "bps-write",
+						 (json_int_t)(16 * MIB))));
+	json_decref(call("blockdev-add", json_pack("{ss ss ss ss}", "driver", "throttle",
+						   "node-name", "slow", "throttle-group", "slow",
+						   "file", m->target.name)));
+	strcpy(m->target.name, "slow");
+	done(drover_mirror_start(m, false, 0, &err), &err);
+}
+
+/* A write fails as a whole where the new image would grow beyond the limit. */
+static void what_an_interruption_left_to_copy_is_not_in_step(void **state)
+{
+	struct drover_mirror_status status = { .state = DROVER_MIRROR_INTERRUPTED };
+	struct drover_err err = { 0 };
+	struct drover_mirror mirror;
+
+	mirror_slowly(&mirror);
+	await_mirror(&mirror, DROVER_MIRROR_IN_STEP);
+	limit_files(24 * MIB + 65536);
+	guest("write -P 2 0 24M");
+	await_mirror(&mirror, DROVER_MIRROR_INTERRUPTED);
+	limit_files(RLIM_INFINITY);
+	while (status.state == DROVER_MIRROR_INTERRUPTED) {
+		/* It may be going on already. */
+		drover_mirror_resume(&mirror, NULL);
+		done(drover_mirror_look(&mirror, &status, &err), &err);
+	}
+	assert_int_equal(status.state, DROVER_MIRROR_COPYING);
+	await_mirror(&mirror, DROVER_MIRROR_IN_STEP);
 }
 
 static struct drover_disk_move *recover(const struct drover_disk_record *record, bool runs)
@@ -888,6 +939,7 @@ int main(void)
 		TEST(a_definition_that_cannot_change_keeps_the_record),
 		TEST(a_vm_that_ends_meanwhile_does_not_matter),
 		TEST(a_vm_that_ends_ends_the_move),
+		TEST(what_an_interruption_left_to_copy_is_not_in_step),
 		TEST(a_copy_goes_on_after_a_restart),
 		TEST(requests_that_are_held_are_let_go_after_a_restart),
 		TEST(a_switch_is_finished_after_a_restart),
