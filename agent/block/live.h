@@ -11,7 +11,7 @@
 /**
  * struct drover_live - the move's hold on everything
  * @created: the new image is there and ours
- * @added: QEMU has it
+ * @added: QEMU has it, or may have
  * @speed: the mirror's limit
  * @sampled: when the last sample was taken
  * @since: of the interruption under way, or 0

@@ -70,11 +70,21 @@ static int watch_before(struct drover_live *l, struct drover_err *err)
 
 /* --- the copy --- */
 
+/* An earlier move that had to give up on QEMU may have left its job and its nodes there. */
+static int clear_away(struct drover_live *l, struct drover_err *err)
+{
+	int r = drover_mirror_cancel(&l->mirror, err);
+
+	return r < 0 ? r : drover_node_sweep(l->mirror.qmp, l->m->record.disk, err);
+}
+
 static int begin(struct drover_live *l, struct drover_err *err)
 {
 	struct drover_disk_move *m = l->m;
-	int r = watch_before(l, err);
+	int r = clear_away(l, err);
 
+	if (r == 0)
+		r = watch_before(l, err);
 	if (r == 0)
 		r = drover_node_of_disk(l->mirror.qmp, m->record.disk, &l->mirror.source, err);
 	if (r == 0)
@@ -82,11 +92,12 @@ static int begin(struct drover_live *l, struct drover_err *err)
 	if (r < 0)
 		return r;
 	l->created = true;
+	/* Also where QEMU did not answer in time: it may do it yet. */
+	l->added = true;
 	r = drover_node_add_file(l->mirror.qmp, m->record.disk, m->record.new_path,
 				 m->record.new_format, &m->disk, &l->mirror.target, err);
 	if (r < 0)
 		return r;
-	l->added = true;
 	l->speed = drover_moving_bandwidth(m);
 	r = drover_mirror_start(&l->mirror, m->options.keep_backing, l->speed, err);
 	if (r < 0)

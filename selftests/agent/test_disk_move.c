@@ -539,6 +539,21 @@ static void leave_held(struct drover_mirror *m, struct drover_disk_record *recor
 	done(drover_disk_record_write(&conf, record, &err), &err);
 }
 
+static void what_an_earlier_move_left_in_qemu_is_cleared(void **state)
+{
+	struct drover_disk_move_options options = to("fast");
+	struct drover_disk_record record;
+	struct drover_err err = { 0 };
+	struct drover_mirror mirror;
+
+	record = leave(&mirror, MIB);
+	done(drover_disk_record_forget(&conf, record.id, &err), &err);
+	end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	uses("fast/web-root.raw");
+	assert_false(is_open("old") || is_open("slow/web-root.qcow2"));
+	same("old", "raw", "fast/web-root.raw", "raw");
+}
+
 /* Into a store that takes 16 MiB a second. */
 static void mirror_slowly(struct drover_mirror *m)
 {
@@ -939,6 +954,7 @@ int main(void)
 		TEST(a_definition_that_cannot_change_keeps_the_record),
 		TEST(a_vm_that_ends_meanwhile_does_not_matter),
 		TEST(a_vm_that_ends_ends_the_move),
+		TEST(what_an_earlier_move_left_in_qemu_is_cleared),
 		TEST(what_an_interruption_left_to_copy_is_not_in_step),
 		TEST(a_copy_goes_on_after_a_restart),
 		TEST(requests_that_are_held_are_let_go_after_a_restart),
