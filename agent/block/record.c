@@ -128,6 +128,17 @@ static int load(const char *dir, const char *name, struct drover_disk_record *re
 	return r;
 }
 
+static bool read_one(const char *dir, const char *name, struct drover_disk_record *ret)
+{
+	struct drover_err why = { 0 };
+	int r = load(dir, name, ret, &why);
+
+	/* A move may end while we look. */
+	if (r < 0 && r != -ENOENT)
+		log_error("%s", why.text);
+	return r == 0;
+}
+
 /* One that was being written when the power failed has a suffix. */
 static int is_record(const struct dirent *d)
 {
@@ -152,12 +163,7 @@ int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_r
 	if (!records)
 		r = drover_err_set(err, ENOMEM, "out of memory");
 	for (int i = 0; i < n; i++) {
-		if (r == 0)
-			r = load(dir, names[i]->d_name, &records[count], err);
-		/* A move may end while we look. */
-		if (r == -ENOENT)
-			r = 0;
-		else
+		if (r == 0 && read_one(dir, names[i]->d_name, &records[count]))
 			count++;
 		free(names[i]);
 	}
@@ -197,14 +203,9 @@ int drover_disk_record_check(const struct drover_conf *conf, const struct drover
 			     struct drover_err *err)
 {
 	auto_free struct drover_disk_record *records = NULL;
-	struct drover_err why = { 0 };
 	size_t count = 0;
+	int result = drover_disk_record_list(conf, &records, &count, err);
 
-	/* One that is damaged may be of any VM: it does not keep them all from starting. */
-	if (drover_disk_record_list(conf, &records, &count, &why) < 0) {
-		log_warning("vm %s: whether its disks have moved is not known: %s", def->name, why.text);
-		return 0;
-	}
 	for (size_t i = 0; i < count; i++) {
 		const struct drover_disk_record *r = &records[i];
 
@@ -215,5 +216,5 @@ int drover_disk_record_check(const struct drover_conf *conf, const struct drover
 					      "the old image; correct its path, then restart droverd",
 					      r->disk, r->vm, r->new_path);
 	}
-	return 0;
+	return result;
 }

@@ -53,7 +53,7 @@ int drover_disk_record_forget(const struct drover_conf *conf, uint64_t id, struc
  * drover_disk_record_list() - all of them, in no order
  * @ret_records: out: array of *@ret_count, to be freed
  *
- * Errors: -EBADMSG where one is damaged.
+ * One that is damaged is logged and left alone: it is of one disk, and does not hold up the others.
  */
 int drover_disk_record_list(const struct drover_conf *conf, struct drover_disk_record **ret_records,
 			    size_t *ret_count, struct drover_err *err);
