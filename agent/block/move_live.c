@@ -221,7 +221,7 @@ static int where_is_it(struct drover_live *l)
 
 	while ((r = drover_node_of_disk(l->mirror.qmp, l->m->record.disk, &used, &err)) < 0) {
 		/* A QEMU that is gone has left both the same: what was written down decides. */
-		if (r != -ETIMEDOUT)
+		if (r == -EPIPE)
 			return l->m->record.step == DROVER_DISK_STEP_SWITCHING;
 		drover_moving_say(l->m, "which image QEMU uses is not known yet: %s", err.text);
 		drover_moving_rest();
