@@ -62,8 +62,15 @@ int drover_moving_prepare(struct drover_disk_move *m, struct drover_err *err)
 int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
 		       struct drover_err *err)
 {
+	enum drover_disk_step before = m->record.step;
+	int r;
+
 	m->record.step = step;
-	return drover_disk_record_write(m->env->conf, &m->record, err);
+	r = drover_disk_record_write(m->env->conf, &m->record, err);
+	/* What could not be written may be there all the same: the step further on counts. */
+	if (r < 0 && before > step)
+		m->record.step = before;
+	return r;
 }
 
 static void forget(struct drover_disk_move *m)
@@ -121,12 +128,22 @@ static int await_unused(const char *path, struct drover_err *err)
 	return r == -EBUSY ? r : 0;
 }
 
+/* A record that calls it the true image must not outlive it. */
+static int disown(struct drover_disk_move *m, struct drover_err *err)
+{
+	int r = await_unused(m->record.new_path, err);
+
+	return r == 0 && m->record.step == DROVER_DISK_STEP_SWITCHING
+		       ? drover_moving_step(m, DROVER_DISK_STEP_COPYING, err)
+		       : r;
+}
+
 void drover_moving_abandon(struct drover_disk_move *m)
 {
 	struct drover_err err = { 0 };
 
 	/* Its record stays, too: the next agent looks again. */
-	if (await_unused(m->record.new_path, &err) < 0) {
+	if (disown(m, &err) < 0) {
 		log_error("disk move %llu: the new image was not deleted: %s",
 			  (unsigned long long)m->record.id, err.text);
 		return;

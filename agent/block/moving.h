@@ -73,14 +73,15 @@ int drover_moving_prepare(struct drover_disk_move *m, struct drover_err *err);
 /** drover_moving_create() - write the record, then make the new image */
 int drover_moving_create(struct drover_disk_move *m, struct drover_err *err);
 
-/** drover_moving_step() - write down how far it is */
+/** drover_moving_step() - write down how far it is; also an error may have left it written */
 int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
 		       struct drover_err *err);
 
 /**
  * drover_moving_abandon() - nobody uses the new image, or will: it goes, and the record
  *
- * Where somebody uses it all the same, both stay.
+ * Where somebody uses it all the same, or the record calls it the true one and cannot be changed,
+ * both stay.
  */
 void drover_moving_abandon(struct drover_disk_move *m);
 

@@ -130,6 +130,15 @@ static struct drover_disk_move *start(const struct drover_disk_move_options *opt
 	return m;
 }
 
+static struct drover_disk_move *recover(const struct drover_disk_record *record, bool runs)
+{
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+
+	done(drover_disk_move_recover(&env, record, runs ? dir : NULL, &m, &err), &err);
+	return m;
+}
+
 static void await_state(struct drover_disk_move *m, enum drover_disk_move_state wanted)
 {
 	uint64_t deadline = drover_clock_monotonic() + PATIENCE_US;
@@ -391,6 +400,7 @@ static void a_pool_that_stays_full_ends_the_move(void **state)
 static void without_a_record_there_is_no_switch(void **state)
 {
 	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_record record;
 	struct drover_disk_move *m;
 
 	guest("write -P 1 0 8M");
@@ -404,6 +414,31 @@ static void without_a_record_there_is_no_switch(void **state)
 	uses("old");
 	assert_string_equal(above.switched, "");
 	guest("write -P 2 0 8M");
+	/* What was written down may call it the true one, for all that is known. */
+	assert_true(is_there("slow/web-root.qcow2"));
+	assert_int_equal(records(&record), 1);
+	end(recover(&record, true), DROVER_DISK_MOVE_FAILED);
+	nothing_happened();
+}
+
+static void so_it_is_for_a_vm_that_is_stopped(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_record record;
+	struct drover_disk_move *m;
+
+	guest("write -P 1 0 8M");
+	kill_qemu();
+	options.bandwidth = 8 * MIB;
+	m = start(&options, false);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	assert_int_equal(rename(in("disks"), in("away")), 0);
+	end(m, DROVER_DISK_MOVE_FAILED);
+	assert_int_equal(rename(in("away"), in("disks")), 0);
+	assert_true(is_there("slow/web-root.qcow2"));
+	assert_int_equal(records(&record), 1);
+	end(recover(&record, false), DROVER_DISK_MOVE_FAILED);
+	nothing_happened();
 }
 
 static void await_complaint(struct drover_disk_move *m, const char *part)
@@ -594,15 +629,6 @@ static void what_an_interruption_left_to_copy_is_not_in_step(void **state)
 	}
 	assert_int_equal(status.state, DROVER_MIRROR_COPYING);
 	await_mirror(&mirror, DROVER_MIRROR_IN_STEP);
-}
-
-static struct drover_disk_move *recover(const struct drover_disk_record *record, bool runs)
-{
-	struct drover_disk_move *m;
-	struct drover_err err = { 0 };
-
-	done(drover_disk_move_recover(&env, record, runs ? dir : NULL, &m, &err), &err);
-	return m;
 }
 
 static void a_copy_goes_on_after_a_restart(void **state)
@@ -951,6 +977,7 @@ int main(void)
 		TEST(a_full_pool_is_waited_for),
 		TEST(a_pool_that_stays_full_ends_the_move),
 		TEST(without_a_record_there_is_no_switch),
+		TEST(so_it_is_for_a_vm_that_is_stopped),
 		TEST(a_definition_that_cannot_change_keeps_the_record),
 		TEST(a_vm_that_ends_meanwhile_does_not_matter),
 		TEST(a_vm_that_ends_ends_the_move),
