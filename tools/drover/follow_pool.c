@@ -35,11 +35,12 @@ static void on_interrupt(int number)
 	_exit(EXIT_LEFT);
 }
 
-/* @told: of each item, whether its end was told. */
+/* @told: of each of the job's @count items, whether its end was told. */
 struct view {
 	const char *name;
 	bool tty;
 	bool *told;
+	size_t count;
 };
 
 static void clear(const struct view *view)
@@ -174,6 +175,16 @@ static int finish(const struct view *view, const Drover__ControlReply *reply,
 	return job->failed || job->left_disks ? EXIT_REFUSED : EXIT_DONE;
 }
 
+/* Another job of the pool may have taken the place of the one that was followed. */
+static void count_items(struct view *view, size_t count)
+{
+	if (view->told && view->count == count)
+		return;
+	free(view->told);
+	view->told = calloc(count + 1, sizeof(*view->told));
+	view->count = count;
+}
+
 static int follow(struct view *view)
 {
 	bool stopped = false;
@@ -185,8 +196,7 @@ static int follow(struct view *view)
 
 		if (r)
 			return r;
-		if (!view->told)
-			view->told = calloc(reply->n_advice + 1, sizeof(*view->told));
+		count_items(view, reply->n_advice);
 		pool_job_count(reply, &job);
 		if (view->told)
 			draw(view, reply, &job);
