@@ -285,13 +285,29 @@ int drover_image_copy(const char *from, const char *from_format, const char *to,
 	return r < 0 ? r : sync_image(to, err);
 }
 
+struct comparison {
+	int (*stop)(void *data);
+	void *data;
+};
+
+static int on_second(void *data, double percent)
+{
+	struct comparison *c = data;
+
+	return c->stop(c->data);
+}
+
 int drover_image_compare(const char *a, const char *a_format, const char *b, const char *b_format,
-			 uint64_t *ret_verified, uint64_t *ret_mismatched, struct drover_err *err)
+			 int (*stop)(void *data), void *data, uint64_t *ret_verified,
+			 uint64_t *ret_mismatched, struct drover_err *err)
 {
 	auto_free char *a_name = unlocked(a), *b_name = unlocked(b), *text = NULL;
+	struct comparison c = { .stop = stop, .data = data };
 	struct drover_imgtool run = {
 		.argv = { "compare", "-U", "-f", a_format, "-F", b_format, a_name, b_name },
 		.patience_s = COPY_S,
+		.progress = stop ? on_second : NULL,
+		.data = &c,
 	};
 	struct drover_image image;
 	unsigned long long offset;

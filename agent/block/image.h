@@ -62,10 +62,12 @@ int drover_image_copy(const char *from, const char *from_format, const char *to,
  * drover_image_compare() - do two images hold the same for a guest?
  *
  * Their VMs must be paused or have ended. @a and @b may be nbd+unix URIs with format raw.
+ * @stop: asked each second; not 0 ends it with -ECANCELED; or NULL
  * @ret_mismatched: out: 0, or how many bytes differ (as far as was looked)
  */
 int drover_image_compare(const char *a, const char *a_format, const char *b, const char *b_format,
-			 uint64_t *ret_verified, uint64_t *ret_mismatched, struct drover_err *err);
+			 int (*stop)(void *data), void *data, uint64_t *ret_verified,
+			 uint64_t *ret_mismatched, struct drover_err *err);
 
 /**
  * drover_image_busy() - -EBUSY when a process on this host has it open as a disk image

@@ -126,7 +126,7 @@ static int tell(const struct drover_imgtool *run, struct child *c, double *last,
 	now = percent(c);
 	*last = now >= 0 ? now : *last;
 	return run->progress(run->data, *last)
-		       ? drover_err_set(err, ECANCELED, "the copy was cancelled")
+		       ? drover_err_set(err, ECANCELED, "qemu-img %s was cancelled", run->argv[0])
 		       : 0;
 }
 

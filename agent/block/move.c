@@ -183,6 +183,20 @@ int drover_moving_point(struct drover_disk_move *m, struct drover_err *err)
 	return 0;
 }
 
+void drover_moving_hold(struct drover_disk_move *m, bool holds)
+{
+	scope_lock(&m->lock);
+
+	m->holds = holds;
+}
+
+bool drover_disk_move_holds(struct drover_disk_move *move)
+{
+	scope_lock(&move->lock);
+
+	return move->holds;
+}
+
 void drover_moving_wait(struct drover_disk_move *m, uint64_t us)
 {
 	struct timespec until;

@@ -77,6 +77,9 @@ void drover_disk_move_put(struct drover_disk_move *move);
 void drover_disk_move_info(struct drover_disk_move *move, struct drover_disk_move_info *ret_info);
 bool drover_disk_move_ended(struct drover_disk_move *move);
 
+/** drover_disk_move_holds() - does the guest wait for it: requests held, or its VM paused? */
+bool drover_disk_move_holds(struct drover_disk_move *move);
+
 /** drover_disk_move_cancel() - -EALREADY when it has ended, -EBUSY when it is switching */
 int drover_disk_move_cancel(struct drover_disk_move *move, struct drover_err *err);
 

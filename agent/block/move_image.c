@@ -204,12 +204,17 @@ void drover_moving_retire(struct drover_disk_move *m)
 		drover_moving_say(m, "%s", err.text);
 }
 
+static int is_cancelled(void *data)
+{
+	return drover_moving_check(data, NULL);
+}
+
 int drover_moving_compare(struct drover_disk_move *m, struct drover_err *err)
 {
 	const struct drover_disk_record *q = &m->record;
 	uint64_t verified, mismatched;
 	int r = drover_image_compare(q->old_path, q->old_format, q->new_path, q->new_format,
-				     &verified, &mismatched, err);
+				     is_cancelled, m, &verified, &mismatched, err);
 
 	if (r < 0)
 		return r;

@@ -251,6 +251,8 @@ static int switch_held(struct drover_live *l, struct drover_err *err)
 
 	if (r == 0 && m->record.verify)
 		r = drover_moving_compare(m, err);
+	if (r == 0)
+		r = drover_moving_point(m, err);
 	if (r < 0)
 		return r;
 	drover_fault("disk-held");
@@ -265,12 +267,13 @@ static int switch_over(struct drover_live *l, struct drover_err *err)
 {
 	struct drover_disk_move *m = l->m;
 	uint64_t begin;
-	int r = drover_moving_point(m, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&l->monitor->switching);
-	r = m->record.verify ? drover_block_monitor_pause(l->monitor, err) : 0;
+	r = drover_moving_check(m, err);
+	drover_moving_hold(m, true);
+	if (r == 0 && m->record.verify)
+		r = drover_block_monitor_pause(l->monitor, err);
 	begin = drover_clock_monotonic();
 	if (r == 0)
 		r = switch_held(l, err);
@@ -282,6 +285,7 @@ static int switch_over(struct drover_live *l, struct drover_err *err)
 	m->info.switch_us = drover_clock_monotonic() - begin;
 	pthread_mutex_unlock(&m->lock);
 	drover_block_monitor_unpause(l->monitor, r < 0 ? NULL : err);
+	drover_moving_hold(m, false);
 	pthread_mutex_unlock(&l->monitor->switching);
 	return r;
 }

@@ -12,7 +12,7 @@
 
 /**
  * struct drover_disk_move - a move
- * @lock: guards @info, @bandwidth, @cancelled and @wake
+ * @lock: guards @info, @bandwidth, @cancelled, @holds and @wake
  * @disk: as the definition has it
  * @old: the old image
  * @record: what is, or will be, written down of it
@@ -20,6 +20,7 @@
  * @recovers: an earlier agent began it
  * @bandwidth: the limit now
  * @cancelled: somebody wants it to end
+ * @holds: the guest's requests are held for it, or the VM is paused
  * @wake: signalled when @cancelled or @bandwidth changes
  *
  * Referenced by its thread and by the one who lists it; the last put frees it.
@@ -39,6 +40,7 @@ struct drover_disk_move {
 	uint64_t begin_us;
 	uint64_t bandwidth;
 	bool cancelled;
+	bool holds;
 };
 
 /* --- move.c --- */
@@ -55,6 +57,9 @@ int drover_moving_check(struct drover_disk_move *m, struct drover_err *err);
 
 /** drover_moving_point() - the same, and past this line there is no cancel: SWITCHING */
 int drover_moving_point(struct drover_disk_move *m, struct drover_err *err);
+
+/** drover_moving_hold() - the guest waits for it from now on, or does no more */
+void drover_moving_hold(struct drover_disk_move *m, bool holds);
 
 /** drover_moving_wait() - for some time, or until somebody wants something of it */
 void drover_moving_wait(struct drover_disk_move *m, uint64_t us);
@@ -96,7 +101,7 @@ void drover_moving_adopt(struct drover_disk_move *m);
 /** drover_moving_retire() - nobody uses the old image: it goes, or stays with a record */
 void drover_moving_retire(struct drover_disk_move *m);
 
-/** drover_moving_compare() - both images, byte by byte, as a guest sees them */
+/** drover_moving_compare() - both images, byte by byte, as a guest sees them; can be cancelled */
 int drover_moving_compare(struct drover_disk_move *m, struct drover_err *err);
 
 /* --- the ways to move; where they fail the old image is the true one --- */

@@ -304,14 +304,15 @@ int drover_travel_resume(struct drover_travel *t, struct drover_err *err)
 
 /* --- the end --- */
 
-static int compare(struct drover_travel *t, struct drover_travel_disk *d, struct drover_err *err)
+static int compare(struct drover_travel *t, struct drover_travel_disk *d, int (*stop)(void *data),
+		   void *data, struct drover_err *err)
 {
 	struct drover_disk_move_info *info = &d->info;
 	char uri[sizeof(t->socket) + DROVER_NAME_LEN + 32];
 	int r;
 
 	snprintf(uri, sizeof(uri), "nbd+unix:///%s?socket=%s", info->disk, t->socket);
-	r = drover_image_compare(info->old_path, info->old_format, uri, "raw",
+	r = drover_image_compare(info->old_path, info->old_format, uri, "raw", stop, data,
 				 &info->verified_bytes, &info->mismatched_bytes, err);
 	if (r == 0 && info->mismatched_bytes)
 		r = drover_err_set(err, EBADMSG,
@@ -320,12 +321,13 @@ static int compare(struct drover_travel *t, struct drover_travel_disk *d, struct
 	return r;
 }
 
-int drover_travel_compare(struct drover_travel *t, struct drover_err *err)
+int drover_travel_compare(struct drover_travel *t, int (*stop)(void *data), void *data,
+			  struct drover_err *err)
 {
 	int r = 0;
 
 	for (uint32_t i = 0; i < t->count && r == 0; i++)
-		r = compare(t, &t->disks[i], err);
+		r = compare(t, &t->disks[i], stop, data, err);
 	return r;
 }
 

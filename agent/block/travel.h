@@ -90,10 +90,12 @@ int drover_travel_resume(struct drover_travel *travel, struct drover_err *err);
 
 /**
  * drover_travel_compare() - the VM is paused: compare all of both sides
+ * @stop: asked each second; not 0 ends it with -ECANCELED
  *
  * Errors: -EBADMSG when they differ.
  */
-int drover_travel_compare(struct drover_travel *travel, struct drover_err *err);
+int drover_travel_compare(struct drover_travel *travel, int (*stop)(void *data), void *data,
+			  struct drover_err *err);
 
 /** drover_travel_part() - in step, the VM is paused: both sides are the same and ours no more */
 int drover_travel_part(struct drover_travel *travel, struct drover_err *err);

@@ -295,8 +295,12 @@ bool drover_storage_moves(struct drover_agent *agent, const char *vm, const char
 /** drover_storage_cancel() - cancel all moves of the VM's disks that can be */
 void drover_storage_cancel(struct drover_agent *agent, const char *vm);
 
-/** drover_storage_switches() - is any disk between its two images right now? */
-bool drover_storage_switches(struct drover_agent *agent);
+/**
+ * drover_storage_release() - cancel those moves that a guest waits for
+ *
+ * Returns whether there were any: their end must be waited for.
+ */
+bool drover_storage_release(struct drover_agent *agent);
 
 /**
  * drover_storage_share() - let moves share a bandwidth, as long as more than one of them goes on

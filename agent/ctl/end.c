@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The agent's own end. A VM that a migration has paused must not stay so: what can
+ * The agent's own end. A VM that a migration or a disk's move has paused must not stay so: what can
  * still be cancelled is, and its end is waited for. What is committed settles with
  * the next agent.
  */
@@ -34,8 +34,8 @@ void drover_end_check(struct drover_agent *agent)
 	for (uint32_t i = 0; i < agent->migration_count; i++)
 		if (may_hold_a_vm(agent->migrations[i]))
 			return;
-	/* The next agent goes on with disks that copy, but a guest may wait for one that switches. */
-	if (drover_storage_switches(agent))
+	/* The next agent goes on with disks that copy, but a guest must not wait for it. */
+	if (drover_storage_release(agent))
 		return;
 	sd_event_exit(agent->event, 0);
 }

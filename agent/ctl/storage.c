@@ -105,17 +105,19 @@ void drover_storage_cancel(struct drover_agent *agent, const char *vm)
 			drover_disk_move_cancel(s->items[i].move, NULL);
 }
 
-bool drover_storage_switches(struct drover_agent *agent)
+bool drover_storage_release(struct drover_agent *agent)
 {
 	struct drover_storage *s = agent->storage;
-	struct drover_disk_move_info info;
+	bool any = false;
 
 	for (uint32_t i = 0; i < s->count; i++) {
-		drover_disk_move_info(s->items[i].move, &info);
-		if (info.state == DROVER_DISK_MOVE_SWITCHING)
-			return true;
+		if (!drover_disk_move_holds(s->items[i].move))
+			continue;
+		any = true;
+		/* One that is about to switch ends by itself. */
+		drover_disk_move_cancel(s->items[i].move, NULL);
 	}
-	return false;
+	return any;
 }
 
 /* --- a bandwidth for several --- */

@@ -361,6 +361,11 @@ static int close_target(struct drover_source *s, struct drover_err *err)
 	return r;
 }
 
+static int is_cancelled(void *data)
+{
+	return drover_migration_check(data, NULL);
+}
+
 int drover_source_disks_part(struct drover_source *s, struct drover_err *err)
 {
 	int r;
@@ -369,7 +374,7 @@ int drover_source_disks_part(struct drover_source *s, struct drover_err *err)
 		return 0;
 	r = drover_source_disks_check(s, err);
 	if (r == 0 && s->m->options.verify)
-		r = drover_travel_compare(&s->travel, err);
+		r = drover_travel_compare(&s->travel, is_cancelled, s->m, err);
 	if (r == 0)
 		r = drover_migration_check(s->m, err);
 	drover_source_stage(s, "disks compared");

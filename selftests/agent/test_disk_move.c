@@ -224,7 +224,8 @@ static void same(const char *a, const char *a_format, const char *b, const char 
 	uint64_t verified, mismatched;
 	struct drover_err err = { 0 };
 
-	done(drover_image_compare(in(a), a_format, in(b), b_format, &verified, &mismatched, &err),
+	done(drover_image_compare(in(a), a_format, in(b), b_format, NULL, NULL, &verified,
+				  &mismatched, &err),
 	     &err);
 	assert_int_equal(mismatched, 0);
 }
@@ -395,6 +396,80 @@ static void a_pool_that_stays_full_ends_the_move(void **state)
 	nothing_happened();
 	uses("old");
 	guest("write -P 2 0 12M");
+}
+
+/* The newest child of one of our threads, and its first words. */
+static pid_t child_of(const char *thread, char *words, size_t size)
+{
+	char path[300];
+	int pid = 0, fd;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/children", thread);
+	f = fopen(path, "r");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		;
+	if (f)
+		fclose(f);
+	memset(words, 0, size);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	fd = pid ? open(path, O_RDONLY) : -1;
+	if (fd >= 0 && read(fd, words, size - 2) < 0)
+		pid = 0;
+	close(fd);
+	return pid;
+}
+
+/* Has qemu-img stand still as soon as it compares: no image is large enough here to last. */
+static void stop_comparison(void)
+{
+	uint64_t deadline = drover_clock_monotonic() + PATIENCE_US;
+	char words[64];
+
+	do {
+		DIR *list = opendir("/proc/self/task");
+		struct dirent *d;
+
+		while ((d = readdir(list))) {
+			pid_t pid = child_of(d->d_name, words, sizeof(words));
+
+			if (pid > 0 && !strcmp(words, "/usr/bin/qemu-img") &&
+			    !strcmp(words + strlen(words) + 1, "compare") &&
+			    kill(pid, SIGSTOP) == 0) {
+				closedir(list);
+				return;
+			}
+		}
+		closedir(list);
+		usleep(100);
+	} while (drover_clock_monotonic() < deadline);
+	fail_msg("nothing is compared");
+}
+
+static void a_comparison_can_be_cancelled(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+	uint64_t begin;
+
+	guest("write -P 1 0 32M");
+	options.verify = true;
+	m = start(&options, true);
+	stop_comparison();
+	assert_false(vm_runs());
+	assert_true(drover_disk_move_holds(m));
+	begin = drover_clock_monotonic();
+	done(drover_disk_move_cancel(m, &err), &err);
+	drover_disk_move_get(m);
+	end(m, DROVER_DISK_MOVE_CANCELLED);
+	assert_true(drover_clock_monotonic() - begin < 5000000);
+	assert_false(drover_disk_move_holds(m));
+	drover_disk_move_put(m);
+	assert_true(vm_runs());
+	nothing_happened();
+	uses("old");
+	guest("write -P 2 0 64k");
 }
 
 static void without_a_record_there_is_no_switch(void **state)
@@ -976,6 +1051,7 @@ int main(void)
 		TEST(a_limit_can_be_lifted),
 		TEST(a_full_pool_is_waited_for),
 		TEST(a_pool_that_stays_full_ends_the_move),
+		TEST(a_comparison_can_be_cancelled),
 		TEST(without_a_record_there_is_no_switch),
 		TEST(so_it_is_for_a_vm_that_is_stopped),
 		TEST(a_definition_that_cannot_change_keeps_the_record),

@@ -13,11 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "block/image.h"
+#include "core/clock.h"
 
 #define MIB (1ULL << 20)
 
@@ -72,7 +75,8 @@ static void same(const char *a, const char *a_format, const char *b, const char 
 	uint64_t verified = 0, mismatched = 1;
 	struct drover_err err = { 0 };
 
-	done(drover_image_compare(in(a), a_format, in(b), b_format, &verified, &mismatched, &err),
+	done(drover_image_compare(in(a), a_format, in(b), b_format, NULL, NULL, &verified,
+				  &mismatched, &err),
 	     &err);
 	assert_int_equal(mismatched == 0, wanted);
 	if (wanted)
@@ -176,7 +180,8 @@ static void a_difference_tells_where(void **state)
 	create("d", "raw", 4 * MIB);
 	create("e", "raw", 4 * MIB);
 	put("e", 3 * MIB, 1, 'e');
-	done(drover_image_compare(in("d"), "raw", in("e"), "raw", &verified, &mismatched, &err),
+	done(drover_image_compare(in("d"), "raw", in("e"), "raw", NULL, NULL, &verified, &mismatched,
+				  &err),
 	     &err);
 	assert_int_equal(verified, 3 * MIB);
 	assert_true(mismatched > 0);
@@ -228,6 +233,13 @@ static int stop_at_once(void *data, uint64_t finished, uint64_t total)
 	return 1;
 }
 
+static int stop_the_second_time(void *data)
+{
+	int *calls = data;
+
+	return ++*calls == 2;
+}
+
 static void a_copy_can_be_cancelled(void **state)
 {
 	struct drover_err err = { 0 };
@@ -240,6 +252,28 @@ static void a_copy_can_be_cancelled(void **state)
 					   &calls, &err),
 			 -ECANCELED);
 	assert_int_equal(calls, 1);
+}
+
+/* Its other side never says a word. */
+static void a_comparison_can_be_cancelled(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int silent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), calls = 0;
+	uint64_t verified, mismatched, begin = drover_clock_monotonic();
+	struct drover_err err = { 0 };
+	char uri[128];
+
+	create("one", "raw", MIB);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", in("silent"));
+	assert_int_equal(bind(silent, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(silent, 1), 0);
+	snprintf(uri, sizeof(uri), "nbd+unix:///x?socket=%s", in("silent"));
+	assert_int_equal(drover_image_compare(in("one"), "raw", uri, "raw", stop_the_second_time,
+					      &calls, &verified, &mismatched, &err),
+			 -ECANCELED);
+	assert_int_equal(calls, 2);
+	assert_true(drover_clock_monotonic() - begin < 5000000);
+	close(silent);
 }
 
 /* A guest writes what it likes to the start of a raw disk. */
@@ -295,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_backing_file_is_flattened_or_kept),
 		cmocka_unit_test(what_a_copy_needs_is_known),
 		cmocka_unit_test(a_copy_can_be_cancelled),
+		cmocka_unit_test(a_comparison_can_be_cancelled),
 		cmocka_unit_test(a_forged_header_is_data),
 		cmocka_unit_test(failures_have_words),
 		cmocka_unit_test(only_files_are_removed),

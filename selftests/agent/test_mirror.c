@@ -88,7 +88,8 @@ static void same(const char *a, const char *a_format, const char *b, const char 
 	uint64_t verified, mismatched;
 	struct drover_err err = { 0 };
 
-	done(drover_image_compare(in(a), a_format, in(b), b_format, &verified, &mismatched, &err),
+	done(drover_image_compare(in(a), a_format, in(b), b_format, NULL, NULL, &verified,
+				  &mismatched, &err),
 	     &err);
 	assert_int_equal(verified, SIZE);
 	assert_int_equal(mismatched, 0);
