@@ -187,8 +187,9 @@ int drover_moves_begin(struct drover_agent *agent, const Drover__Migrate *q, uin
 
 /**
  * drover_elsewhere_check() - refuse to start a VM that runs on another host
- * @def: its definition here, or NULL. One that was moved away from here must not be started with
- *	images that are not true any more: -ESTALE where another host has others for its disks.
+ * @def: its definition here, or NULL. It must not be started with images that are not true any
+ *	more: -ESTALE where another host's records call one of them old, or where it was moved away
+ *	from here and another host has others for its disks.
  * @placement: where it was moved to as far as is known here, or ""
  * @force: take the operator's word that an unreachable host does not run it
  *

@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "ctl/agent.h"
 #include "ctl/call.h"
+#include "ctl/old_images.h"
 #include "ctl/reply.h"
 #include "ctl/shared.h"
 #include "net/peer.h"
@@ -65,42 +66,6 @@ static bool same_disks(const Drover__VmInfo *theirs, const struct drover_vm_def 
 	return true;
 }
 
-/* 0: it does not run there; -EEXIST, -ESTALE: not to be started here; else: that is not known. */
-static int check_peer(const struct drover_conf *conf, const struct drover_peer_conf *peer,
-		      const char *vm, const struct drover_vm_def *def, bool *ret_same,
-		      struct drover_err *err)
-{
-	Drover__VmQuery ask = DROVER__VM_QUERY__INIT;
-	Drover__VmReply *reply = NULL;
-	int r;
-
-	ask.name = (char *)vm;
-	r = query(conf, peer, DROVER_FRAME_VM_QUERY, &ask.base, DROVER_FRAME_VM_REPLY,
-		  &drover__vm_reply__descriptor, &reply, err);
-	if (r < 0)
-		return r == -EEXIST || r == -ESTALE ? -EIO : r;
-	if (reply->present && reply->vm && runs(reply->vm->state))
-		r = drover_err_set(err, EEXIST, "vm %s is already running on %s", vm, peer->name);
-	/* One without disks has no definition there. */
-	else if (def && reply->present && reply->vm && reply->vm->n_disks &&
-		 !same_disks(reply->vm, def))
-		r = drover_err_set(err, ESTALE, "vm %s was moved away, and its disks on %s are not those "
-				   "of the definition here; start it there, or here by --force", vm,
-				   peer->name);
-	else if (def && reply->present && reply->vm && same_disks(reply->vm, def))
-		*ret_same = true;
-	drover__vm_reply__free_unpacked(reply, NULL);
-	return r;
-}
-
-int drover_elsewhere_runs(const struct drover_conf *conf, const struct drover_peer_conf *peer,
-			  const char *vm, struct drover_err *err)
-{
-	bool same;
-
-	return check_peer(conf, peer, vm, NULL, &same, err);
-}
-
 /* One peer being asked, in a thread of its own: the dead ones take their time together. */
 struct asking {
 	pthread_t thread;
@@ -109,12 +74,57 @@ struct asking {
 	const struct drover_peer_conf *peer;
 	const char *name;	/* of the VM or the host in question, or NULL */
 	const struct drover_vm_def *def;
-	bool same;		/* it has the VM, on the disks of @def */
+	bool moved;		/* the VM, away from here */
+	bool same;		/* out: the peer has the VM, on the disks of @def */
 	bool asleep;
 	int result;
 	struct drover_err err;
 	Drover__HostInfo *host;
 };
+
+static int judge_reply(struct asking *a, const Drover__VmReply *reply, struct drover_err *err)
+{
+	const Drover__VmInfo *theirs = reply->present ? reply->vm : NULL;
+
+	if (theirs && runs(theirs->state))
+		return drover_err_set(err, EEXIST, "vm %s is already running on %s", a->name,
+				      a->peer->name);
+	if (!a->def)
+		return 0;
+	a->same = theirs && same_disks(theirs, a->def);
+	/* One without disks has no definition there. */
+	if (a->moved && theirs && theirs->n_disks && !a->same)
+		return drover_err_set(err, ESTALE,
+				      "vm %s was moved away, and its disks on %s are not those of the "
+				      "definition here; start it there, or here by --force", a->name,
+				      a->peer->name);
+	return drover_old_images_check(a->conf, a->def, reply, a->peer->name, err);
+}
+
+/* 0: it does not run there; -EEXIST, -ESTALE: not to be started here; else: that is not known. */
+static int check_peer(struct asking *a, struct drover_err *err)
+{
+	Drover__VmQuery ask = DROVER__VM_QUERY__INIT;
+	Drover__VmReply *reply = NULL;
+	int r;
+
+	ask.name = (char *)a->name;
+	r = query(a->conf, a->peer, DROVER_FRAME_VM_QUERY, &ask.base, DROVER_FRAME_VM_REPLY,
+		  &drover__vm_reply__descriptor, &reply, err);
+	if (r < 0)
+		return r == -EEXIST || r == -ESTALE ? -EIO : r;
+	r = judge_reply(a, reply, err);
+	drover__vm_reply__free_unpacked(reply, NULL);
+	return r;
+}
+
+int drover_elsewhere_runs(const struct drover_conf *conf, const struct drover_peer_conf *peer,
+			  const char *vm, struct drover_err *err)
+{
+	struct asking asking = { .conf = conf, .peer = peer, .name = vm };
+
+	return check_peer(&asking, err);
+}
 
 static void ask_all(const struct drover_conf *conf, struct asking like, void *(*fn)(void *),
 		    struct asking *asking)
@@ -138,7 +148,7 @@ static void *run_check(void *data)
 {
 	struct asking *a = data;
 
-	a->result = check_peer(a->conf, a->peer, a->name, a->def, &a->same, &a->err);
+	a->result = check_peer(a, &a->err);
 	return NULL;
 }
 
@@ -186,7 +196,7 @@ static bool disks_are_known(const struct asking *asking, uint32_t count,
 }
 
 static int judge(struct drover_agent *agent, const char *vm, const struct drover_vm_def *def,
-		 struct asking *asking, bool force, struct drover_err *err)
+		 bool moved, struct asking *asking, bool force, struct drover_err *err)
 {
 	struct sleepers sleepers = { .agent = agent, .asking = asking };
 	uint32_t count = agent->conf.peer_count;
@@ -198,7 +208,7 @@ static int judge(struct drover_agent *agent, const char *vm, const struct drover
 			return drover_err_set(err, asking[i].result, "%s", asking[i].err.text);
 		silent |= asking[i].result < 0;
 	}
-	if (silent && !force && disks_are_known(asking, count, def))
+	if (silent && !force && (!moved || disks_are_known(asking, count, def)))
 		drover_call_wait(agent->calls, do_sleepers, &sleepers);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct asking *a = &asking[i];
@@ -221,7 +231,7 @@ int drover_elsewhere_check(struct drover_agent *agent, const char *vm,
 {
 	const struct drover_conf *conf = &agent->conf;
 	auto_free struct asking *asking = calloc(conf->peer_count + 1, sizeof(*asking));
-	struct asking like = { .name = vm, .def = placement[0] && !force ? def : NULL };
+	struct asking like = { .name = vm, .def = force ? NULL : def, .moved = placement[0] };
 
 	if (!asking)
 		return drover_err_set(err, ENOMEM, "out of memory");
@@ -230,7 +240,7 @@ int drover_elsewhere_check(struct drover_agent *agent, const char *vm,
 				      "vm %s was moved to %s, which is no peer any more; --force starts it here",
 				      vm, placement);
 	ask_all(conf, like, run_check, asking);
-	return judge(agent, vm, like.def, asking, force, err);
+	return judge(agent, vm, like.def, like.moved, asking, force, err);
 }
 
 static Drover__HostInfo *unreachable(const struct drover_err *why)

@@ -14,6 +14,7 @@
 #include "ctl/agent.h"
 #include "ctl/allot.h"
 #include "ctl/forward.h"
+#include "ctl/old_images.h"
 #include "ctl/pools.h"
 #include "ctl/reply.h"
 #include "ctl/shared.h"
@@ -71,12 +72,15 @@ static int answer_vm(struct drover_agent *agent, struct drover_peer *peer, const
 {
 	struct question q = { .agent = agent, .vm = name };
 	Drover__VmReply reply = DROVER__VM_REPLY__INIT;
+	struct drover_old_images old;
 	int r;
 
 	drover_call_wait(agent->calls, do_vm_info, &q);
 	reply.present = q.vm_info != NULL;
 	reply.vm = q.vm_info;
+	drover_old_images_tell(&agent->conf, name, peer->host, &old, &reply);
 	r = drover_peer_send(peer, DROVER_FRAME_VM_REPLY, &reply.base, 0, err);
+	drover_old_images_free(&old);
 	if (q.vm_info)
 		drover__vm_info__free_unpacked(q.vm_info, NULL);
 	return r;

@@ -226,8 +226,11 @@ int drover_storage_begin(struct drover_agent *agent, const char *vm, const char 
 static int env_allowed(void *data, const char *vm, struct drover_err *err)
 {
 	struct drover_agent *agent = data;
+	struct drover_vm_def def;
+	int r = drover_vmdef_read(agent->conf.vm_dir, vm, &def, NULL, err);
 
-	return drover_elsewhere_check(agent, vm, NULL, "", false, err);
+	/* A copy of an old image would be as old, and nobody could tell any more. */
+	return r < 0 ? r : drover_elsewhere_check(agent, vm, &def, "", false, err);
 }
 
 struct change {

@@ -238,6 +238,7 @@ static void frames_mutated(void **state)
 	Drover__VerifyHashes hashes = DROVER__VERIFY_HASHES__INIT;
 	Drover__VmReply vm = DROVER__VM_REPLY__INIT;
 	Drover__VmInfo info = DROVER__VM_INFO__INIT;
+	Drover__OldImage image = DROVER__OLD_IMAGE__INIT, *images[] = { &image };
 	Drover__Outcome outcome = DROVER__OUTCOME__INIT;
 	Drover__RoundEnd end = DROVER__ROUND_END__INIT;
 	char *flags[] = { (char *)"svm", (char *)"avx2", (char *)"sse4_2" };
@@ -255,6 +256,8 @@ static void frames_mutated(void **state)
 	info.name = (char *)"web1";
 	vm.present = true;
 	vm.vm = &info;
+	vm.old = images;
+	vm.n_old = 1;
 	append_message(&good, DROVER_FRAME_PREPARE, 0, &prepare.base, 0);
 	append_message(&good, DROVER_FRAME_VERIFY_HASHES, 1, &hashes.base, 0);
 	append_message(&good, DROVER_FRAME_VM_REPLY, 2, &vm.base, 0);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "block/record.h"
 #include "ctl/pools.h"
 
 static struct drover_agent there;	/* host2, with an event loop of its own */
@@ -193,6 +194,49 @@ static void vms_that_run_elsewhere(void **state)
 	assert_string_equal(disks.list[2].fixed, "");
 }
 
+/* Its disk has moved on host2, and the definition here is as it was. */
+static void *ask_start(void *data)
+{
+	struct drover_vm_def def = { .name = "web", .disk_count = 1 };
+	struct drover_agent asker = { .conf = here, .alone = true };
+	struct drover_err err = { 0 };
+
+	strcpy(def.disks[0].name, "root");
+	strcpy(def.disks[0].path, "/srv/common/web.img");
+	assert_int_equal(drover_elsewhere_check(&asker, "web", &def, "", false, &err), -ESTALE);
+	assert_non_null(strstr(err.text, "host2, where it is now /mnt/shared/new.img"));
+	assert_int_equal(drover_elsewhere_check(&asker, "web", &def, "", true, &err), 0);
+	assert_int_equal(drover_elsewhere_check(&asker, "web", NULL, "", false, &err), 0);
+	strcpy(def.disks[0].path, "/srv/common/new.img");
+	assert_int_equal(drover_elsewhere_check(&asker, "web", &def, "", false, &err), 0);
+	drover_call_post(there.calls, do_exit, NULL);
+	return NULL;
+}
+
+static void an_image_that_was_left_there(void **state)
+{
+	struct drover_disk_record record = {
+		.id = 7,
+		.step = DROVER_DISK_STEP_OLD_LEFT,
+		.vm = "web",
+		.disk = "root",
+		.old_path = "/mnt/shared/web.img",
+		.old_format = "raw",
+		.new_path = "/mnt/shared/new.img",
+		.new_format = "raw",
+	};
+	struct drover_err err = { 0 };
+	char path[128];
+
+	define("web", "/mnt/shared/new.img");
+	assert_int_equal(drover_disk_record_init(&there.conf, &err), 0);
+	assert_int_equal(drover_disk_record_write(&there.conf, &record, &err), 0);
+	ask(ask_start, NULL);
+	assert_int_equal(drover_disk_record_forget(&there.conf, record.id, &err), 0);
+	snprintf(path, sizeof(path), "%s/disks", dir);
+	assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -202,6 +246,7 @@ int main(void)
 		TEST(nothing_is_asked_about_local_pools),
 		TEST(hosts_that_do_not_answer),
 		TEST(vms_that_run_elsewhere),
+		TEST(an_image_that_was_left_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
