@@ -44,6 +44,16 @@ static int change(char **text, const char *disk, const char *path, const char *f
 	return 0;
 }
 
+static bool has_image(const struct drover_vm_def *def, const char *disk, const char *path,
+		      const char *format)
+{
+	for (uint32_t i = 0; i < def->disk_count; i++)
+		if (!strcmp(def->disks[i].name, disk))
+			return !strcmp(def->disks[i].path, path) &&
+			       !strcmp(def->disks[i].format, format);
+	return false;
+}
+
 /* For the VM's next start here. */
 static int change_file(struct drover_agent *agent, const char *vm, const char *running,
 		       const char *disk, const char *path, const char *format,
@@ -51,7 +61,7 @@ static int change_file(struct drover_agent *agent, const char *vm, const char *r
 {
 	char file[DROVER_PATH_MAX];
 	auto_free char *text = NULL;
-	struct drover_vm_def def;
+	struct drover_vm_def def = { 0 };
 	int r = drover_io_path(file, err, "%s/%s.conf", agent->conf.vm_dir, vm);
 
 	if (r < 0)
@@ -62,6 +72,9 @@ static int change_file(struct drover_agent *agent, const char *vm, const char *r
 		r = drover_vmdef_read(agent->conf.vm_dir, vm, &def, &text, err);
 	if (r == 0 && !text)
 		r = drover_err_set(err, ENOMEM, "out of memory");
+	/* Somebody has corrected what cannot be written from here. */
+	if (r == 0 && has_image(&def, disk, path, format))
+		return 0;
 	if (r == 0)
 		r = change(&text, disk, path, format, err);
 	return r < 0 ? r : save(file, text, err);
