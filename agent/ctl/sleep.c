@@ -101,6 +101,8 @@ int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, 
 		      struct drover_err *err)
 {
 	struct sleeper *s = sleeper_find(agent, host);
+	/* One that went by itself may only be out of reach, and run VMs. */
+	bool lost = !s;
 
 	if (!s && strcmp(host, agent->conf.host) && !drover_config_find_peer(&agent->conf, host))
 		return drover_err_set(err, ENOENT, "%s knows no host %s", agent->conf.host, host);
@@ -124,6 +126,7 @@ int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, 
 			return drover_err_set(err, ENOMEM, "out of memory");
 		}
 	}
+	s->r->lost |= lost;
 	s->r->asked = asked;
 	s->r->test = false;
 	s->r->cut = false;

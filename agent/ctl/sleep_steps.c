@@ -59,6 +59,7 @@ static void learn_sleep(Drover__PowerRecord *r, const void *data)
 static void fail(struct sleeper *s, Drover__PowerEvent__Kind kind, const char *why)
 {
 	drover_shared_text(&s->r->error, why);
+	s->r->lost |= s->r->state == STOPPING;
 	sleeper_learn(s->agent, s->r->host, learn_failure, why);
 	sleeper_tell(s, s->r->test ? DROVER__POWER_EVENT__KIND__TEST : kind, true, why);
 	sleeper_enter(s, FAILED);
@@ -150,6 +151,7 @@ static void step_leaving(struct sleeper *s)
 static void is_off(struct sleeper *s, const char *driver)
 {
 	drover_shared_text(&s->r->driver, driver);
+	s->r->lost = false;
 	sleeper_learn(s->agent, s->r->host, learn_sleep, NULL);
 	if (!s->r->test)
 		sleeper_tell(s, DROVER__POWER_EVENT__KIND__SLEEP, false, s->r->reason);
@@ -209,6 +211,9 @@ static void do_started(void *data, const struct drover_power_outcome *o)
 		return;
 	if (!o->err.code) {
 		drover_shared_text(&s->r->driver, o->result.driver);
+		/* What had to be turned on was off. */
+		if (o->result.state == DROVER_POWER_ON && !o->result.already)
+			s->r->lost = false;
 		sleeper_enter(s, BOOTING);
 	} else if (++s->r->tries >= SLEEPER_TRIES) {
 		fail(s, DROVER__POWER_EVENT__KIND__WAKE, o->err.text);
@@ -254,6 +259,21 @@ static bool is_back(const struct sleeper *s)
 	       said->when_us > s->entered_us;
 }
 
+/* Only a host on which no VM can run: seen off since it left, and not in the cluster again. */
+static bool may_be_cut(const struct sleeper *s)
+{
+	return !s->r->cut && !s->r->lost && !drover_shared_is_member(s->agent, s->r->host);
+}
+
+static const char *why_not_back(const struct sleeper *s)
+{
+	if (drover_shared_is_member(s->agent, s->r->host))
+		return "it is in the cluster again, and does not say how it is doing";
+	return s->r->lost ? "it does not come back to the cluster; VMs may run there, so its power "
+			    "is not cut"
+			  : "it was turned on, and does not come back to the cluster";
+}
+
 static void step_booting(struct sleeper *s)
 {
 	uint32_t shutdown_s, boot_s;
@@ -265,14 +285,13 @@ static void step_booting(struct sleeper *s)
 	sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
 	if (!is_over(s, boot_s * SECOND_US))
 		return;
-	if (!s->r->cut && sleeper_can_be_turned_off(s->r->host)) {
+	if (may_be_cut(s) && sleeper_can_be_turned_off(s->r->host)) {
 		log_warning("host %s does not boot: its power is cut and turned on again",
 			    s->r->host);
 		sleeper_act(s, DROVER_POWER_CUT, 0, do_cut);
 		return;
 	}
-	fail(s, DROVER__POWER_EVENT__KIND__WAKE,
-	     "it was turned on, and does not come back to the cluster");
+	fail(s, DROVER__POWER_EVENT__KIND__WAKE, why_not_back(s));
 }
 
 /* Somebody turned it on, or mended it. */

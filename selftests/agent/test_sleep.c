@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Hosts on their way to sleep and back, step by step, as the leader takes them. The cluster's state
+ * and votes, and the ways to the hosts' power, are made up here; nobody answers where hosts are
+ * asked.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/cluster.h"
+#include "core/clock.h"
+#include "ctl/drs_run.h"
+#include "ctl/sleeper.h"
+#include "power/credentials.h"
+#include "power/fake.h"
+
+#define SECOND_US   UINT64_C(1000000)
+#define PATIENCE_US (20 * SECOND_US)
+
+#define EMPTYING DROVER__SLEEP_RECORD__STATE__EMPTYING
+#define LEAVING	 DROVER__SLEEP_RECORD__STATE__LEAVING
+#define STOPPING DROVER__SLEEP_RECORD__STATE__STOPPING
+#define ASLEEP	 DROVER__SLEEP_RECORD__STATE__ASLEEP
+#define WAKING	 DROVER__SLEEP_RECORD__STATE__WAKING
+#define BOOTING	 DROVER__SLEEP_RECORD__STATE__BOOTING
+#define FAILED	 DROVER__SLEEP_RECORD__STATE__FAILED
+
+static struct drover_agent *agent;
+static struct drover_replica replica;
+static struct drover_power_fake machine;
+
+/* --- instead of corosync --- */
+
+const struct drover_replica *drover_cluster_replica(const struct drover_cluster *cluster)
+{
+	return &replica;
+}
+
+bool drover_cluster_leads(const struct drover_cluster *cluster)
+{
+	return true;
+}
+
+int drover_cluster_weigh(struct drover_cluster *cluster, uint32_t node, uint32_t votes,
+			 uint32_t expected, struct drover_err *err)
+{
+	return 0;
+}
+
+void drover_cluster_step_down(struct drover_cluster *cluster)
+{
+}
+
+int drover_cluster_set(struct drover_cluster *cluster, const char *key, const void *value,
+		       size_t len, uint64_t revision, drover_cluster_done done, void *data,
+		       struct drover_err *err)
+{
+	Drover__ClusterOp op = DROVER__CLUSTER_OP__INIT;
+	Drover__ClusterSet set = DROVER__CLUSTER_SET__INIT;
+
+	op.what_case = DROVER__CLUSTER_OP__WHAT_SET;
+	op.set = &set;
+	set.key = (char *)key;
+	set.remove = !value;
+	set.value.data = (uint8_t *)value;
+	set.value.len = value ? len : 0;
+	return drover_store_apply(&replica.store, &op, 1, NULL, err);
+}
+
+int drover_cluster_open(sd_event *event, const char *host, uint32_t node, const char *path,
+			const struct drover_cluster_events *events,
+			struct drover_cluster **ret_cluster, struct drover_err *err)
+{
+	return -EOPNOTSUPP;
+}
+
+void drover_cluster_close(struct drover_cluster *cluster)
+{
+}
+
+/* --- instead of files in /etc/drover/power --- */
+
+int drover_power_load(const char *dir, const char *name, struct drover_power_host *ret_host,
+		      struct drover_err *err)
+{
+	*ret_host = (struct drover_power_host){0};
+	snprintf(ret_host->name, sizeof(ret_host->name), "%s", name);
+	drover_power_fake_add(ret_host, &machine);
+	return 0;
+}
+
+void drover_power_forget(struct drover_power_host *host)
+{
+}
+
+/* --- the cluster of the test --- */
+
+/* Its members, the leader first: their numbers, each with a vote. */
+static void members(size_t count, const uint32_t *numbers)
+{
+	static struct drover_store_member list[4];
+	struct drover_bus_view *v = &replica.view;
+
+	v->count = v->total = v->expected = count;
+	for (size_t i = 0; i < count; i++) {
+		list[i] = (struct drover_store_member){.node = numbers[i], .client = numbers[i]};
+		snprintf(list[i].host, sizeof(list[i].host), "host%u", numbers[i]);
+		v->members[i] = (struct drover_bus_member){.node = numbers[i], .votes = 1};
+	}
+	replica.store.members = list;
+	replica.store.member_count = count;
+}
+
+#define MEMBERS(...)                                                                               \
+	members(sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), (uint32_t[]){__VA_ARGS__})
+
+static int setup(void **state)
+{
+	agent = calloc(1, sizeof(*agent));
+	if (!agent || sd_event_new(&agent->event) < 0)
+		return -1;
+	replica = (struct drover_replica){.phase = DROVER_REPLICA_ACTIVE, .node = 1};
+	machine = (struct drover_power_fake){.state = DROVER_POWER_ON};
+	agent->cluster = (struct drover_cluster *)&replica;
+	agent->drs = calloc(1, sizeof(*agent->drs));
+	strcpy(agent->conf.host, "host1");
+	for (uint32_t i = 0; i < 2; i++) {
+		struct drover_peer_conf *peer = &agent->conf.peers[agent->conf.peer_count++];
+
+		snprintf(peer->name, sizeof(peer->name), "host%u", i + 2);
+		strcpy(peer->address, "127.0.0.1");
+		peer->port = 1;
+	}
+	MEMBERS(1, 2, 3);
+	if (!agent->drs || drover_calls_create(agent->event, &agent->calls, NULL) < 0)
+		return -1;
+	if (drover_sleep_open(agent, NULL) < 0)
+		return -1;
+	drover_sleep_phase(agent);
+	return agent->sleep->history ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	/* As if another one led. */
+	agent->alone = true;
+	drover_sleep_phase(agent);
+	sd_event_source_disable_unref(agent->sleep->timer);
+	free(agent->sleep);
+	free(agent->drs);
+	replica.store.members = NULL;
+	drover_store_clear(&replica.store);
+	drover_calls_destroy(agent->calls);
+	sd_event_unref(agent->event);
+	free(agent);
+	return 0;
+}
+
+/* --- what tests say --- */
+
+static const Drover__SleepRecord *kept(const char *host)
+{
+	return drover_sleep_find(agent, host);
+}
+
+/* One step, and what it has begun to its end. */
+static void step(const char *host)
+{
+	struct sleeper *s = sleeper_find(agent, host);
+
+	assert_non_null(s);
+	sleeper_step(s);
+	while ((s = sleeper_find(agent, host)) && s->busy)
+		assert_true(sd_event_run(agent->event, PATIENCE_US) > 0);
+}
+
+/* It has been in its state for so long. */
+static void pass(const char *host, uint64_t seconds)
+{
+	sleeper_find(agent, host)->entered_us -= seconds * SECOND_US;
+}
+
+/* A host that was put to sleep before the test. */
+static struct sleeper *sleeps(const char *host, Drover__SleepRecord__State state)
+{
+	Drover__SleepRecord *r = malloc(sizeof(*r));
+	struct sleeper *s;
+
+	assert_non_null(r);
+	drover__sleep_record__init(r);
+	drover_shared_text(&r->host, host);
+	r->begun_us = drover_clock_realtime();
+	s = sleeper_add(agent, r);
+	assert_non_null(s);
+	sleeper_enter(s, state);
+	return s;
+}
+
+static int wake(const char *host, struct drover_err *err)
+{
+	return drover_sleep_wake(agent, host, true, "it was asked for", err);
+}
+
+/* --- lost hosts --- */
+
+/* It is only cut off from the others, and runs VMs. */
+static void lost_host_keeps_its_power(void **state)
+{
+	MEMBERS(1, 3);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(wake("host2", NULL), 0);
+		assert_true(kept("host2")->lost);
+		step("host2");
+		assert_int_equal(kept("host2")->state, BOOTING);
+		pass("host2", 301);
+		step("host2");
+		assert_int_equal(kept("host2")->state, FAILED);
+		assert_non_null(strstr(kept("host2")->error, "VMs may run there"));
+	}
+	assert_int_equal(machine.state, DROVER_POWER_ON);
+	assert_int_equal(machine.asked, 0);
+}
+
+/* It was off, so nothing runs there: it may be turned off and on once more. */
+static void lost_host_that_was_off(void **state)
+{
+	MEMBERS(1, 3);
+	machine.state = DROVER_POWER_OFF;
+	assert_int_equal(wake("host2", NULL), 0);
+	step("host2");
+	assert_int_equal(machine.state, DROVER_POWER_ON);
+	assert_false(kept("host2")->lost);
+	pass("host2", 301);
+	step("host2");
+	assert_int_equal(machine.state, DROVER_POWER_OFF);
+	assert_int_equal(machine.how, DROVER_POWER_AT_ONCE);
+	assert_int_equal(kept("host2")->state, WAKING);
+}
+
+/* Somebody has mended it, and it has power: it is turned off and on. */
+static void failed_wake_again(void **state)
+{
+	MEMBERS(1, 3);
+	sleeps("host2", FAILED)->r->cut = true;
+	assert_int_equal(wake("host2", NULL), 0);
+	step("host2");
+	pass("host2", 301);
+	step("host2");
+	assert_int_equal(machine.state, DROVER_POWER_OFF);
+	step("host2");
+	assert_int_equal(machine.state, DROVER_POWER_ON);
+	assert_int_equal(kept("host2")->state, BOOTING);
+}
+
+/* It does not say how it is doing, but it is there. */
+static void member_keeps_its_power(void **state)
+{
+	sleeps("host2", BOOTING);
+	pass("host2", 301);
+	step("host2");
+	assert_int_equal(kept("host2")->state, FAILED);
+	assert_non_null(strstr(kept("host2")->error, "in the cluster again"));
+	assert_int_equal(machine.state, DROVER_POWER_ON);
+	step("host2");
+	assert_null(kept("host2"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(lost_host_keeps_its_power, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_host_that_was_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(failed_wake_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(member_keeps_its_power, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
