@@ -124,14 +124,34 @@ static void do_looked(void *data, const struct drover_power_outcome *o)
 		s->looked = true;
 }
 
-/* Its vote goes first, so that those who stay have their quorum all the while. */
+/* Its vote goes first, so that those who stay have their quorum all the while. Else it is given up.
+ */
+static bool take_votes(struct sleeper *s)
+{
+	struct drover_err err = {0};
+	char why[DROVER_ERR_TEXT_MAX + 64];
+
+	if (sleeper_take_votes(s, &err) == 0)
+		return true;
+	snprintf(why, sizeof(why), "the others would have no quorum without it: %s", err.text);
+	sleeper_give_up(s, why);
+	return false;
+}
+
+/* This host leads: another one has to, that tells it to leave. */
+static void hand_over(struct sleeper *s)
+{
+	/* Of two the other one would have no quorum in between. */
+	if (!take_votes(s))
+		return;
+	log_info("this host is to sleep: another one leads from now on");
+	drover_cluster_step_down(s->agent->cluster);
+}
+
 static void step_leaving(struct sleeper *s)
 {
 	if (!strcmp(s->r->host, s->agent->conf.host)) {
-		log_info("this host is to sleep: another one leads from now on");
-		/* Of two the other one would have no quorum in between. */
-		sleeper_take_votes(s);
-		drover_cluster_step_down(s->agent->cluster);
+		hand_over(s);
 		return;
 	}
 	/* It left, and the leader that told it so was lost. */
@@ -144,8 +164,8 @@ static void step_leaving(struct sleeper *s)
 		sleeper_act(s, DROVER_POWER_LOOK, 0, do_looked);
 		return;
 	}
-	sleeper_take_votes(s);
-	s->busy = sleeper_order(s, false);
+	if (take_votes(s))
+		s->busy = sleeper_order(s, false);
 }
 
 static void is_off(struct sleeper *s, const char *driver)

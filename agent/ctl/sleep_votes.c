@@ -14,11 +14,18 @@ static uint32_t votes_of(const struct drover_agent *agent, uint32_t node)
 	return 0;
 }
 
-static void weigh(struct sleeper *s, uint32_t node, uint32_t votes, uint32_t expected)
+static int weigh(struct sleeper *s, uint32_t node, uint32_t votes, uint32_t expected,
+		 struct drover_err *err)
+{
+	return drover_cluster_weigh(s->agent->cluster, node, votes, expected, err);
+}
+
+/* What stays as it was, then: there is nobody to refuse it to. */
+static void weigh_or_warn(struct sleeper *s, uint32_t node, uint32_t votes, uint32_t expected)
 {
 	struct drover_err err = {0};
 
-	if (drover_cluster_weigh(s->agent->cluster, node, votes, expected, &err) < 0)
+	if (weigh(s, node, votes, expected, &err) < 0)
 		log_warning("host %s: %s", s->r->host, err.text);
 }
 
@@ -38,19 +45,27 @@ static uint32_t heir_of(const struct drover_replica *r, uint32_t node)
  * when the votes are counted without it; one alone takes its votes over, as corosync counts no
  * quorum that a host that is still there could be missed in.
  */
-void sleeper_take_votes(struct sleeper *s)
+int sleeper_take_votes(struct sleeper *s, struct drover_err *err)
 {
 	const struct drover_replica *r = drover_cluster_replica(s->agent->cluster);
-	uint32_t theirs = votes_of(s->agent, s->r->node), others = r->view.total - theirs;
-	uint32_t heir = heir_of(r, s->r->node);
+	uint32_t theirs = votes_of(s->agent, s->r->node), total = r->view.total;
+	uint32_t heir = heir_of(r, s->r->node), own = votes_of(s->agent, heir);
+	uint32_t more = total - theirs < 2 ? theirs : 0;
+	int e = 0;
 
 	if (!theirs)
-		return;
-	if (others < 2) {
-		weigh(s, heir, votes_of(s->agent, heir) + theirs, r->view.total + theirs);
-		others += theirs;
-	}
-	weigh(s, s->r->node, 0, others);
+		return 0;
+	if (more)
+		e = weigh(s, heir, own + more, total + more, err);
+	if (e == 0)
+		e = weigh(s, s->r->node, 0, total - theirs + more, err);
+	if (e == 0)
+		return 0;
+	/* The view does not show yet what was counted: it may be some of it. */
+	weigh_or_warn(s, s->r->node, theirs, total + more);
+	if (more)
+		weigh_or_warn(s, heir, own, total);
+	return e;
 }
 
 /* It stays: its vote is its own again, and so is that of who took it over. */
@@ -60,7 +75,7 @@ void sleeper_give_votes(struct sleeper *s)
 	uint32_t own = votes_of(s->agent, r->node), total = r->view.total;
 
 	if (!votes_of(s->agent, s->r->node))
-		weigh(s, s->r->node, 1, ++total);
+		weigh_or_warn(s, s->r->node, 1, ++total);
 	for (; own > 1 && r->view.count > 1; own--)
-		weigh(s, r->node, own - 1, --total);
+		weigh_or_warn(s, r->node, own - 1, --total);
 }

@@ -66,9 +66,12 @@ void sleeper_learn(struct drover_agent *agent, const char *host,
 
 /**
  * sleeper_take_votes() - before the host leaves: those who stay have their quorum all the while
- * sleeper_give_votes() - it stays, or is back
+ *
+ * Errors: those of drover_cluster_weigh(); all votes are as before then, and the host must not leave.
  */
-void sleeper_take_votes(struct sleeper *s);
+int sleeper_take_votes(struct sleeper *s, struct drover_err *err);
+
+/** sleeper_give_votes() - it stays, or is back */
 void sleeper_give_votes(struct sleeper *s);
 
 /* --- sleep_deeds.c --- */

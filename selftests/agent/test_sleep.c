@@ -36,6 +36,10 @@
 static struct drover_agent *agent;
 static struct drover_replica replica;
 static struct drover_power_fake machine;
+/* What was asked of corosync, as "NODE=VOTES/EXPECTED "; @refuse_at: the first is 1, 0: none. */
+static char weighed[128];
+static unsigned int weighings, refuse_at;
+static bool stepped_down;
 
 /* --- instead of corosync --- */
 
@@ -52,11 +56,15 @@ bool drover_cluster_leads(const struct drover_cluster *cluster)
 int drover_cluster_weigh(struct drover_cluster *cluster, uint32_t node, uint32_t votes,
 			 uint32_t expected, struct drover_err *err)
 {
-	return 0;
+	size_t at = strlen(weighed);
+
+	snprintf(weighed + at, sizeof(weighed) - at, "%u=%u/%u ", node, votes, expected);
+	return ++weighings == refuse_at ? drover_err_set(err, EIO, "corosync says no") : 0;
 }
 
 void drover_cluster_step_down(struct drover_cluster *cluster)
 {
+	stepped_down = true;
 }
 
 int drover_cluster_set(struct drover_cluster *cluster, const char *key, const void *value,
@@ -129,6 +137,9 @@ static int setup(void **state)
 		return -1;
 	replica = (struct drover_replica){.phase = DROVER_REPLICA_ACTIVE, .node = 1};
 	machine = (struct drover_power_fake){.state = DROVER_POWER_ON};
+	weighed[0] = '\0';
+	weighings = refuse_at = 0;
+	stepped_down = false;
 	agent->cluster = (struct drover_cluster *)&replica;
 	agent->drs = calloc(1, sizeof(*agent->drs));
 	strcpy(agent->conf.host, "host1");
@@ -198,6 +209,7 @@ static struct sleeper *sleeps(const char *host, Drover__SleepRecord__State state
 	drover__sleep_record__init(r);
 	drover_shared_text(&r->host, host);
 	r->begun_us = drover_clock_realtime();
+	r->node = host[4] - '0';
 	s = sleeper_add(agent, r);
 	assert_non_null(s);
 	sleeper_enter(s, state);
@@ -273,6 +285,65 @@ static void member_keeps_its_power(void **state)
 	assert_null(kept("host2"));
 }
 
+/* --- votes --- */
+
+static const char *last_words(void)
+{
+	const Drover__PowerHistory *h = drover_sleep_history(agent);
+
+	return h->n_events ? h->events[h->n_events - 1]->text : "";
+}
+
+/* It leaves once its vote is taken; nobody answers there, so it stays after two tries. */
+static void vote_is_taken_first(void **state)
+{
+	sleeps("host3", LEAVING)->looked = true;
+	for (int i = 0; i < 3 && kept("host3"); i++)
+		step("host3");
+	assert_null(kept("host3"));
+	assert_memory_equal(weighed, "3=0/2 ", 6);
+}
+
+static void vote_that_cannot_be_taken(void **state)
+{
+	refuse_at = 1;
+	sleeps("host3", LEAVING)->looked = true;
+	step("host3");
+	assert_null(kept("host3"));
+	assert_string_equal(last_words(),
+			    "the others would have no quorum without it: corosync says no");
+	assert_string_equal(weighed, "3=0/2 3=1/3 ");
+}
+
+/* The one that stays behind has got the vote, and then it cannot be taken: back to where it was. */
+static void vote_that_was_inherited(void **state)
+{
+	MEMBERS(1, 2);
+	refuse_at = 2;
+	sleeps("host2", LEAVING)->looked = true;
+	step("host2");
+	assert_null(kept("host2"));
+	assert_string_equal(weighed, "1=2/3 2=0/2 2=1/3 1=1/2 ");
+}
+
+static void leader_whose_vote_cannot_be_taken(void **state)
+{
+	refuse_at = 1;
+	sleeps("host1", LEAVING);
+	step("host1");
+	assert_null(kept("host1"));
+	assert_false(stepped_down);
+}
+
+static void leader_hands_over(void **state)
+{
+	sleeps("host1", LEAVING);
+	step("host1");
+	assert_true(stepped_down);
+	assert_int_equal(kept("host1")->state, LEAVING);
+	assert_string_equal(weighed, "1=0/2 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +351,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lost_host_that_was_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_wake_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(member_keeps_its_power, setup, teardown),
+		cmocka_unit_test_setup_teardown(vote_is_taken_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(vote_that_cannot_be_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(vote_that_was_inherited, setup, teardown),
+		cmocka_unit_test_setup_teardown(leader_whose_vote_cannot_be_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(leader_hands_over, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
