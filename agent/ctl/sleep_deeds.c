@@ -32,6 +32,14 @@ void sleeper_timeouts(const struct drover_agent *agent, uint32_t *ret_shutdown_s
 		drover__dpm_settings__free_unpacked(s, NULL);
 }
 
+uint32_t sleeper_patience_s(const struct drover_agent *agent)
+{
+	uint32_t shutdown_s, boot_s;
+
+	sleeper_timeouts(agent, &shutdown_s, &boot_s);
+	return shutdown_s + SLACK_S;
+}
+
 bool sleeper_can_be_turned_off(const char *host)
 {
 	struct drover_power_host way;
@@ -85,17 +93,15 @@ bool sleeper_order(const struct sleeper *s, bool stay)
 {
 	struct order *o = calloc(1, sizeof(*o));
 	struct drover_err err = {0};
-	uint32_t shutdown_s, boot_s;
 
 	if (!o)
 		return false;
-	sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
 	o->agent = s->agent;
 	snprintf(o->host, sizeof(o->host), "%s", s->r->host);
 	drover__sleep_order__init(&o->message);
 	o->message.stay = stay;
 	o->message.power_off = !sleeper_can_be_turned_off(s->r->host);
-	o->message.patience_s = shutdown_s + SLACK_S;
+	o->message.patience_s = sleeper_patience_s(s->agent);
 	if (drover_thread_detached(run_order, o, &err) == 0)
 		return true;
 	log_warning("host %s: %s", s->r->host, err.text);
@@ -109,8 +115,8 @@ struct action {
 	char host[DROVER_NAME_LEN];
 };
 
-bool sleeper_act(struct sleeper *s, enum drover_power_deed deed, uint32_t within_s,
-		 drover_power_done *done)
+bool sleeper_act(struct sleeper *s, enum drover_power_deed deed, enum drover_power_care care,
+		 uint32_t within_s, drover_power_done *done)
 {
 	struct action *a = calloc(1, sizeof(*a));
 	struct drover_err err = {0};
@@ -119,10 +125,8 @@ bool sleeper_act(struct sleeper *s, enum drover_power_deed deed, uint32_t within
 		return false;
 	a->agent = s->agent;
 	snprintf(a->host, sizeof(a->host), "%s", s->r->host);
-	s->busy = drover_power_begin_within(s->agent, s->r->host, deed,
-					    deed == DROVER_POWER_CUT ? DROVER_POWER_UNLESS_USED
-								     : DROVER_POWER_IF_EMPTY,
-					    within_s * SECOND_US, done, a, &err) == 0;
+	s->busy = drover_power_begin_within(s->agent, s->r->host, deed, care, within_s * SECOND_US,
+					    done, a, &err) == 0;
 	if (!s->busy) {
 		log_warning("host %s: %s", s->r->host, err.text);
 		free(a);

@@ -14,6 +14,7 @@
 #define SECOND_US UINT64_C(1000000)
 /* How long a step may take. */
 #define EMPTY_US (1800 * SECOND_US)
+#define LEAVE_US (30 * SECOND_US)
 #define GONE_US	 (180 * SECOND_US)
 #define STUCK_US (7200 * SECOND_US)
 
@@ -154,18 +155,31 @@ static void step_leaving(struct sleeper *s)
 		hand_over(s);
 		return;
 	}
-	/* It left, and the leader that told it so was lost. */
+	/*
+	 * It left, and the leader that told it so was lost. Else it did not leave by our word; but
+	 * one that led, and has handed that over, is away for a moment.
+	 */
 	if (!drover_shared_is_member(s->agent, s->r->host)) {
-		sleeper_enter(s, STOPPING);
+		if (s->r->told_us)
+			sleeper_enter(s, STOPPING);
+		else if (is_over(s, LEAVE_US))
+			sleeper_give_up(s, "it was lost before it was told to leave");
 		return;
 	}
 	/* Who cannot be turned off by now need not leave. */
 	if (!s->looked && sleeper_can_be_turned_off(s->r->host)) {
-		sleeper_act(s, DROVER_POWER_LOOK, 0, do_looked);
+		sleeper_act(s, DROVER_POWER_LOOK, DROVER_POWER_IF_EMPTY, 0, do_looked);
 		return;
 	}
-	if (take_votes(s))
-		s->busy = sleeper_order(s, false);
+	if (!take_votes(s))
+		return;
+	/* All members know of the order before it is given, whoever leads when it is obeyed. */
+	if (!s->r->told_us) {
+		s->r->told_us = drover_clock_realtime();
+		sleeper_save(s);
+		return;
+	}
+	s->busy = sleeper_order(s, false);
 }
 
 static void is_off(struct sleeper *s, const char *driver)
@@ -199,28 +213,54 @@ static void do_stopped(void *data, const struct drover_power_outcome *o)
 		sleeper_save(s);
 }
 
-/* Where nobody can tell, a host that does not answer for a while is off. */
-static void step_stopping(struct sleeper *s)
+/*
+ * Nothing ran there at @since_us, and within @limit_s a host that cannot be asked is as it was.
+ * Later it may be back with VMs, and out of reach. A clock that was put back tells of a very long
+ * time.
+ */
+static enum drover_power_care care_of(uint64_t since_us, uint32_t limit_s)
+{
+	return drover_clock_realtime() - since_us > limit_s * SECOND_US ? DROVER_POWER_IF_EMPTY
+									: DROVER_POWER_UNLESS_USED;
+}
+
+static void turn_off(struct sleeper *s)
 {
 	uint32_t shutdown_s, boot_s;
 
-	if (sleeper_can_be_turned_off(s->r->host)) {
-		/* It is empty and has left: if it does not shut down, its power may be cut. */
-		sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
-		if (s->r->tries && drover_shared_is_member(s->agent, s->r->host))
-			not_off(s, "it came back before its power was cut");
-		else if (s->r->tries)
-			sleeper_act(s, DROVER_POWER_CUT, 0, do_stopped);
-		else
-			sleeper_act(s, DROVER_POWER_TURN_OFF, shutdown_s, do_stopped);
+	sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
+	if (!s->r->tries)
+		sleeper_act(s, DROVER_POWER_TURN_OFF, DROVER_POWER_IF_EMPTY, shutdown_s,
+			    do_stopped);
+	else
+		sleeper_act(s, DROVER_POWER_CUT,
+			    care_of(s->r->told_us, sleeper_patience_s(s->agent)), 0, do_stopped);
+}
+
+/* Where nobody can tell, a host that does not answer for a while is off. */
+static void await_silence(struct sleeper *s)
+{
+	if (++s->unseen * SLEEPER_TICK_US >= 30 * SECOND_US)
+		is_off(s, "wol");
+	else if (is_over(s, GONE_US))
+		not_off(s, "it was told to turn itself off, and is there still");
+}
+
+static void step_stopping(struct sleeper *s)
+{
+	/* It takes a moment to leave. One that has come back is not shut down. */
+	if (drover_shared_is_member(s->agent, s->r->host)) {
+		if (s->left)
+			not_off(s, "it came back before it was off");
+		else if (is_over(s, LEAVE_US))
+			not_off(s, "it was told to leave the cluster, and is there still");
 		return;
 	}
-	if (drover_shared_is_member(s->agent, s->r->host))
-		s->unseen = 0;
-	else if (++s->unseen * SLEEPER_TICK_US >= 30 * SECOND_US)
-		is_off(s, "wol");
-	if (s->r->state == STOPPING && is_over(s, GONE_US))
-		not_off(s, "it was told to turn itself off, and is there still");
+	s->left = true;
+	if (sleeper_can_be_turned_off(s->r->host))
+		turn_off(s);
+	else
+		await_silence(s);
 }
 
 static void do_started(void *data, const struct drover_power_outcome *o)
@@ -308,7 +348,10 @@ static void step_booting(struct sleeper *s)
 	if (may_be_cut(s) && sleeper_can_be_turned_off(s->r->host)) {
 		log_warning("host %s does not boot: its power is cut and turned on again",
 			    s->r->host);
-		sleeper_act(s, DROVER_POWER_CUT, 0, do_cut);
+		/* It booted before, and once more if who led was lost meanwhile. */
+		sleeper_act(s, DROVER_POWER_CUT,
+			    care_of(s->r->since_us, 2 * boot_s + sleeper_patience_s(s->agent)), 0,
+			    do_cut);
 		return;
 	}
 	fail(s, DROVER__POWER_EVENT__KIND__WAKE, why_not_back(s));
@@ -353,7 +396,7 @@ void sleeper_step(struct sleeper *s)
 		step_stopping(s);
 		return;
 	case WAKING:
-		sleeper_act(s, DROVER_POWER_TURN_ON, 0, do_started);
+		sleeper_act(s, DROVER_POWER_TURN_ON, DROVER_POWER_IF_EMPTY, 0, do_started);
 		return;
 	case BOOTING:
 		step_booting(s);

@@ -16,6 +16,7 @@
  * struct sleeper - a host that does not run as the others do
  * @busy: a thread is at it
  * @looked: somebody can turn it off
+ * @left: it has been seen out of the cluster in its state
  * @entered_us: its state, monotonic
  * @unseen: ticks in which nobody answered there
  */
@@ -25,6 +26,7 @@ struct sleeper {
 	Drover__SleepRecord *r;
 	bool busy;
 	bool looked;
+	bool left;
 	uint64_t entered_us;
 	uint32_t unseen;
 };
@@ -80,6 +82,9 @@ void sleeper_give_votes(struct sleeper *s);
 void sleeper_timeouts(const struct drover_agent *agent, uint32_t *ret_shutdown_s,
 		      uint32_t *ret_boot_s);
 
+/** sleeper_patience_s() - how long a host that was told to leave waits until it takes part again */
+uint32_t sleeper_patience_s(const struct drover_agent *agent);
+
 /** sleeper_can_be_turned_off() - by anybody but the host itself? */
 bool sleeper_can_be_turned_off(const char *host);
 
@@ -88,12 +93,11 @@ bool sleeper_order(const struct sleeper *s, bool stay);
 
 /**
  * sleeper_act() - do something to its power, or look at it; @s is busy then
+ * @care: of VMs that may be on it, when it is turned off
  * @within_s: 0: as long as it may take
- *
- * It is asked once more whether it is empty before it is turned off, but not before its power is cut.
  */
-bool sleeper_act(struct sleeper *s, enum drover_power_deed deed, uint32_t within_s,
-		 drover_power_done *done);
+bool sleeper_act(struct sleeper *s, enum drover_power_deed deed, enum drover_power_care care,
+		 uint32_t within_s, drover_power_done *done);
 
 /** sleeper_acted() - whom that was for, by @done's data; NULL: it is at something else by now */
 struct sleeper *sleeper_acted(void *data, Drover__SleepRecord__State state);

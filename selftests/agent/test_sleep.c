@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/thread.h"
 #include "cluster/cluster.h"
 #include "core/clock.h"
 #include "ctl/drs_run.h"
@@ -22,8 +23,7 @@
 #include "power/credentials.h"
 #include "power/fake.h"
 
-#define SECOND_US   UINT64_C(1000000)
-#define PATIENCE_US (20 * SECOND_US)
+#define SECOND_US UINT64_C(1000000)
 
 #define EMPTYING DROVER__SLEEP_RECORD__STATE__EMPTYING
 #define LEAVING	 DROVER__SLEEP_RECORD__STATE__LEAVING
@@ -109,6 +109,14 @@ void drover_power_forget(struct drover_power_host *host)
 {
 }
 
+/* --- instead of a thread: its end is not waited for elsewhere, and a test has one --- */
+
+int drover_thread_detached(void *(*fn)(void *), void *data, struct drover_err *err)
+{
+	fn(data);
+	return 0;
+}
+
 /* --- the cluster of the test --- */
 
 /* Its members, the leader first: their numbers, each with a vote. */
@@ -155,6 +163,8 @@ static int setup(void **state)
 		return -1;
 	if (drover_sleep_open(agent, NULL) < 0)
 		return -1;
+	/* Tests take the steps. */
+	sd_event_source_set_enabled(agent->sleep->timer, SD_EVENT_OFF);
 	drover_sleep_phase(agent);
 	return agent->sleep->history ? 0 : -1;
 }
@@ -189,8 +199,10 @@ static void step(const char *host)
 
 	assert_non_null(s);
 	sleeper_step(s);
-	while ((s = sleeper_find(agent, host)) && s->busy)
-		assert_true(sd_event_run(agent->event, PATIENCE_US) > 0);
+	while (sd_event_run(agent->event, 0) > 0)
+		;
+	s = sleeper_find(agent, host);
+	assert_true(!s || !s->busy);
 }
 
 /* It has been in its state for so long. */
@@ -298,7 +310,7 @@ static const char *last_words(void)
 static void vote_is_taken_first(void **state)
 {
 	sleeps("host3", LEAVING)->looked = true;
-	for (int i = 0; i < 3 && kept("host3"); i++)
+	for (int i = 0; i < 4 && kept("host3"); i++)
 		step("host3");
 	assert_null(kept("host3"));
 	assert_memory_equal(weighed, "3=0/2 ", 6);
@@ -344,6 +356,140 @@ static void leader_hands_over(void **state)
 	assert_string_equal(weighed, "1=0/2 ");
 }
 
+/* --- out of the cluster, and off --- */
+
+static Drover__SleepRecord *in_store(const char *host)
+{
+	return drover_shared_get(agent, DROVER_SHARED_SLEEP, host,
+				 &drover__sleep_record__descriptor);
+}
+
+static void lost_before_it_was_told(void **state)
+{
+	MEMBERS(1, 2);
+	sleeps("host3", LEAVING);
+	/* It may be one that led until now, and comes back as the youngest member. */
+	step("host3");
+	assert_int_equal(kept("host3")->state, LEAVING);
+	pass("host3", 31);
+	step("host3");
+	assert_null(kept("host3"));
+	assert_string_equal(last_words(), "it was lost before it was told to leave");
+}
+
+static void left_when_the_leader_was_lost(void **state)
+{
+	MEMBERS(1, 2);
+	sleeps("host3", LEAVING)->r->told_us = drover_clock_realtime();
+	step("host3");
+	assert_int_equal(kept("host3")->state, STOPPING);
+}
+
+/* All members know of the order before it is given. */
+static void order_is_kept_first(void **state)
+{
+	struct sleeper *s = sleeps("host3", LEAVING);
+	Drover__SleepRecord *r;
+
+	s->looked = true;
+	sleeper_step(s);
+	assert_false(s->busy);
+	r = in_store("host3");
+	assert_int_equal(r->state, LEAVING);
+	assert_true(r->told_us > 0);
+	drover__sleep_record__free_unpacked(r, NULL);
+	step("host3");
+	assert_int_equal(kept("host3")->tries, 1);
+}
+
+static struct sleeper *stops(uint64_t told_s_ago)
+{
+	struct sleeper *s = sleeps("host3", STOPPING);
+
+	s->r->told_us = drover_clock_realtime() - told_s_ago * SECOND_US;
+	return s;
+}
+
+/* It was empty, and does not shut down. */
+static void cut_after_it_was_told(void **state)
+{
+	MEMBERS(1, 2);
+	stops(310);
+	step("host3");
+	assert_int_equal(kept("host3")->tries, 1);
+	assert_int_equal(machine.state, DROVER_POWER_ON);
+	step("host3");
+	assert_int_equal(kept("host3")->state, ASLEEP);
+	assert_int_equal(machine.how, DROVER_POWER_AT_ONCE);
+}
+
+/* It has lost its patience since, and is out of reach: nobody knows what runs there. */
+static void not_cut_long_after(void **state)
+{
+	MEMBERS(1, 2);
+	stops(430);
+	step("host3");
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_true(kept("host3")->lost);
+	assert_int_equal(machine.asked, 0);
+}
+
+/* As the clock has it, it is to be told in an hour. */
+static void not_cut_when_the_clock_was_put_back(void **state)
+{
+	MEMBERS(1, 2);
+	stops(0)->r->told_us += 3600 * SECOND_US;
+	step("host3");
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_int_equal(machine.asked, 0);
+}
+
+/* It leaves a moment after it was told; then it is turned off. */
+static void leaves_in_a_moment(void **state)
+{
+	stops(0);
+	step("host3");
+	assert_int_equal(kept("host3")->state, STOPPING);
+	assert_int_equal(machine.calls, 0);
+	MEMBERS(1, 2);
+	step("host3");
+	assert_true(machine.calls > 0);
+}
+
+static void does_not_leave(void **state)
+{
+	stops(0);
+	pass("host3", 31);
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_non_null(strstr(kept("host3")->error, "is there still"));
+	assert_int_equal(machine.calls, 0);
+}
+
+static void comes_back_before_it_is_off(void **state)
+{
+	stops(0)->left = true;
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_non_null(strstr(kept("host3")->error, "it came back"));
+	assert_int_equal(machine.calls, 0);
+	step("host3");
+	assert_null(kept("host3"));
+}
+
+/* A leader that comes late to a host that was to boot. */
+static void booted_long_ago(void **state)
+{
+	MEMBERS(1, 2);
+	sleeps("host3", BOOTING)->r->since_us -= 3600 * SECOND_US;
+	pass("host3", 301);
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_int_equal(machine.asked, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +502,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(vote_that_was_inherited, setup, teardown),
 		cmocka_unit_test_setup_teardown(leader_whose_vote_cannot_be_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(leader_hands_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_before_it_was_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(left_when_the_leader_was_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(order_is_kept_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(cut_after_it_was_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_cut_long_after, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_cut_when_the_clock_was_put_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(leaves_in_a_moment, setup, teardown),
+		cmocka_unit_test_setup_teardown(does_not_leave, setup, teardown),
+		cmocka_unit_test_setup_teardown(comes_back_before_it_is_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(booted_long_ago, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
