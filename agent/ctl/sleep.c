@@ -27,16 +27,6 @@ const Drover__PowerHistory *drover_sleep_history(const struct drover_agent *agen
 	return agent->sleep ? agent->sleep->history : NULL;
 }
 
-static uint32_t others_of(const struct drover_agent *agent, const char *host)
-{
-	const struct drover_replica *r = drover_cluster_replica(agent->cluster);
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < r->store.member_count; i++)
-		n += strcmp(r->store.members[i].host, host) != 0;
-	return n;
-}
-
 static uint32_t node_of(const struct drover_agent *agent, const char *host)
 {
 	const struct drover_replica *r = drover_cluster_replica(agent->cluster);
@@ -78,7 +68,7 @@ int drover_sleep_begin(struct drover_agent *agent, const char *host, bool test, 
 			"host %s is on its way already; drover host power status tells more", host);
 	if (!drover_shared_is_member(agent, host))
 		return drover_err_set(err, ENOENT, "host %s is not in the cluster now", host);
-	if (others_of(agent, host) < 1)
+	if (sleeper_others(agent, host) < 1)
 		return drover_err_set(err, EPERM, "host %s is the last one that is on", host);
 	/* Who cannot be woken must not sleep. */
 	e = drover_power_load(DROVER_POWER_DIR, host, &way, err);

@@ -142,6 +142,11 @@ static bool take_votes(struct sleeper *s)
 /* This host leads: another one has to, that tells it to leave. */
 static void hand_over(struct sleeper *s)
 {
+	/* Others may have been lost since. Nobody could take its votes, nor wake it. */
+	if (sleeper_others(s->agent, s->r->host) < 1) {
+		sleeper_give_up(s, "it is the last one that is on");
+		return;
+	}
 	/* Of two the other one would have no quorum in between. */
 	if (!take_votes(s))
 		return;

@@ -21,12 +21,14 @@ static int weigh(struct sleeper *s, uint32_t node, uint32_t votes, uint32_t expe
 }
 
 /* What stays as it was, then: there is nobody to refuse it to. */
-static void weigh_or_warn(struct sleeper *s, uint32_t node, uint32_t votes, uint32_t expected)
+static bool weigh_or_warn(struct sleeper *s, uint32_t node, uint32_t votes, uint32_t expected)
 {
 	struct drover_err err = {0};
 
-	if (weigh(s, node, votes, expected, &err) < 0)
-		log_warning("host %s: %s", s->r->host, err.text);
+	if (weigh(s, node, votes, expected, &err) == 0)
+		return true;
+	log_warning("host %s: %s", s->r->host, err.text);
+	return false;
 }
 
 /* Who gets the votes of a host that leaves only one behind. */
@@ -68,14 +70,33 @@ int sleeper_take_votes(struct sleeper *s, struct drover_err *err)
 	return e;
 }
 
+/*
+ * Those that this host took over. corosync takes no step after which the votes that are there would
+ * be no quorum of those that were counted before.
+ */
+static void give_back_own(struct sleeper *s, uint32_t node, uint32_t total)
+{
+	uint32_t own = votes_of(s->agent, node), step = 1;
+
+	while (own > 1 && step) {
+		uint32_t most = total - (total + 2) / 2;
+
+		step = own - 1 < most ? own - 1 : most;
+		own -= step;
+		total -= step;
+		if (step && !weigh_or_warn(s, node, own, total))
+			return;
+	}
+}
+
 /* It stays: its vote is its own again, and so is that of who took it over. */
 void sleeper_give_votes(struct sleeper *s)
 {
 	const struct drover_replica *r = drover_cluster_replica(s->agent->cluster);
-	uint32_t own = votes_of(s->agent, r->node), total = r->view.total;
+	uint32_t total = r->view.total;
 
 	if (!votes_of(s->agent, s->r->node))
 		weigh_or_warn(s, s->r->node, 1, ++total);
-	for (; own > 1 && r->view.count > 1; own--)
-		weigh_or_warn(s, r->node, own - 1, --total);
+	if (r->view.count > 1)
+		give_back_own(s, r->node, total);
 }

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cluster/cluster.h"
 #include "core/clock.h"
 
 #define EVENTS_MAX 60
+
+#define FAILED DROVER__SLEEP_RECORD__STATE__FAILED
 
 void sleeper_save(struct sleeper *s)
 {
@@ -38,6 +41,20 @@ struct sleeper *sleeper_find(const struct drover_agent *agent, const char *host)
 	while (s && strcmp(s->r->host, host))
 		s = s->next;
 	return s;
+}
+
+uint32_t sleeper_others(const struct drover_agent *agent, const char *host)
+{
+	const struct drover_replica *r = drover_cluster_replica(agent->cluster);
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < r->store.member_count; i++) {
+		const char *other = r->store.members[i].host;
+		const struct sleeper *s = sleeper_find(agent, other);
+
+		n += strcmp(other, host) && (!s || s->r->state == FAILED);
+	}
+	return n;
 }
 
 struct sleeper *sleeper_add(struct drover_agent *agent, Drover__SleepRecord *r)

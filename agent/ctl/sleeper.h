@@ -45,6 +45,9 @@ struct drover_sleep_run {
 
 struct sleeper *sleeper_find(const struct drover_agent *agent, const char *host);
 
+/** sleeper_others() - members but this one that are on, and not on their way to sleep */
+uint32_t sleeper_others(const struct drover_agent *agent, const char *host);
+
 /** sleeper_add() - takes the record over, but for NULL: out of memory */
 struct sleeper *sleeper_add(struct drover_agent *agent, Drover__SleepRecord *r);
 

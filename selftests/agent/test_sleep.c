@@ -58,7 +58,8 @@ int drover_cluster_weigh(struct drover_cluster *cluster, uint32_t node, uint32_t
 {
 	size_t at = strlen(weighed);
 
-	snprintf(weighed + at, sizeof(weighed) - at, "%u=%u/%u ", node, votes, expected);
+	if (at < sizeof(weighed) - 1)
+		snprintf(weighed + at, sizeof(weighed) - at, "%u=%u/%u ", node, votes, expected);
 	return ++weighings == refuse_at ? drover_err_set(err, EIO, "corosync says no") : 0;
 }
 
@@ -490,6 +491,80 @@ static void booted_long_ago(void **state)
 	assert_int_equal(machine.asked, 0);
 }
 
+/* --- the last one --- */
+
+static void last_one_is_not_asked(void **state)
+{
+	struct drover_err err = {0};
+
+	MEMBERS(1);
+	assert_int_equal(drover_sleep_begin(agent, "host1", false, true, "", &err), -EPERM);
+	assert_string_equal(err.text, "host host1 is the last one that is on");
+}
+
+/* Who is on its way to sleep is no other one; who is there, and could not be turned off, is. */
+static void sleepers_are_no_others(void **state)
+{
+	sleeps("host2", LEAVING);
+	sleeps("host3", EMPTYING);
+	assert_int_equal(drover_sleep_begin(agent, "host1", false, true, "", NULL), -EPERM);
+	sleeper_find(agent, "host3")->r->state = FAILED;
+	assert_int_equal(drover_sleep_begin(agent, "host1", false, true, "", NULL), 0);
+	assert_int_equal(kept("host1")->state, EMPTYING);
+}
+
+/* All others were lost while it was being emptied. */
+static void last_one_stays(void **state)
+{
+	MEMBERS(1);
+	sleeps("host1", LEAVING);
+	step("host1");
+	assert_null(kept("host1"));
+	assert_string_equal(last_words(), "it is the last one that is on");
+	assert_string_equal(weighed, "");
+	assert_false(stepped_down);
+}
+
+/* As many at a time as corosync takes. */
+static void votes_come_back(void **state)
+{
+	struct sleeper *s = sleeps("host2", BOOTING);
+
+	MEMBERS(1, 2);
+	replica.view.members[0].votes = 3;
+	replica.view.total = 4;
+	sleeper_give_votes(s);
+	assert_string_equal(weighed, "1=2/3 1=1/2 ");
+	weighed[0] = '\0';
+	MEMBERS(1, 2, 3);
+	replica.view.members[0].votes = 3;
+	replica.view.total = 5;
+	sleeper_give_votes(s);
+	assert_string_equal(weighed, "1=1/3 ");
+}
+
+/* Not as often as there are votes: there may be far too many. */
+static void votes_that_were_doubled(void **state)
+{
+	MEMBERS(1, 2);
+	replica.view.members[0].votes = 1 << 30;
+	replica.view.total = (1 << 30) + 1;
+	sleeper_give_votes(sleeps("host2", BOOTING));
+	assert_true(weighings < 40);
+	assert_non_null(strstr(weighed, "1=536870912/"));
+}
+
+/* What corosync refuses once is not asked for a million times. */
+static void votes_that_stay(void **state)
+{
+	MEMBERS(1, 2);
+	replica.view.members[0].votes = 3;
+	replica.view.total = 4;
+	refuse_at = 1;
+	sleeper_give_votes(sleeps("host2", BOOTING));
+	assert_int_equal(weighings, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +588,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(does_not_leave, setup, teardown),
 		cmocka_unit_test_setup_teardown(comes_back_before_it_is_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(booted_long_ago, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_one_is_not_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(sleepers_are_no_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_one_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(votes_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(votes_that_were_doubled, setup, teardown),
+		cmocka_unit_test_setup_teardown(votes_that_stay, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
