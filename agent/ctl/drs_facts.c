@@ -79,25 +79,30 @@ static bool has_entry(const struct drover_agent *agent, const char *prefix, cons
 	return m != NULL;
 }
 
+/* One in maintenance is not woken for others: it is as if it were gone. */
+static bool may_wake(const Drover__SleepRecord *sleep, bool maintenance)
+{
+	return sleep && sleep->state != DROVER__SLEEP_RECORD__STATE__FAILED && !maintenance;
+}
+
 /* What is left of a host that is gone is its record: its VMs are not there any more. */
 static void report(struct drover_agent *agent, const char *host, struct drover_drs_report *ret)
 {
 	bool there = drover_shared_is_member(agent, host);
+	bool maintenance = has_entry(agent, DROVER_SHARED_MAINTENANCE, host,
+				     &drover__maintenance_record__descriptor);
 	const Drover__SleepRecord *sleep = drover_sleep_find(agent, host);
 	struct drover_drs_said *s = there ? drover_drs_said(agent->drs, host) : NULL;
 
 	*ret = (struct drover_drs_report){.host = host, .state = DROVER_DRS_HOST_DOWN};
-	if (!there && sleep && sleep->state != DROVER__SLEEP_RECORD__STATE__FAILED)
+	if (!there && may_wake(sleep, maintenance))
 		ret->state = DROVER_DRS_HOST_STANDBY;
 	if (!s)
 		return;
 	ret->reply = s->reply;
 	ret->age_us = drover_clock_monotonic() - s->when_us;
 	ret->own_cpus = s->own_cpus;
-	ret->state = sleep || has_entry(agent, DROVER_SHARED_MAINTENANCE, host,
-					&drover__maintenance_record__descriptor)
-			     ? DROVER_DRS_HOST_MAINTENANCE
-			     : DROVER_DRS_HOST_UP;
+	ret->state = sleep || maintenance ? DROVER_DRS_HOST_MAINTENANCE : DROVER_DRS_HOST_UP;
 }
 
 static int make_reports(struct drover_agent *agent, struct drover_drs_facts *f)

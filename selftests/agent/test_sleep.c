@@ -565,6 +565,43 @@ static void votes_that_stay(void **state)
 	assert_int_equal(weighings, 1);
 }
 
+/* --- maintenance --- */
+
+static enum drover_drs_host_state seen_as(const char *host)
+{
+	enum drover_drs_host_state state = DROVER_DRS_HOST_UP;
+	struct drover_drs_facts f;
+	bool found = false;
+
+	assert_int_equal(drover_drs_facts(agent, &f, NULL), 0);
+	for (size_t i = 0; i < f.report_count; i++) {
+		if (strcmp(f.reports[i].host, host))
+			continue;
+		found = true;
+		state = f.reports[i].state;
+	}
+	drover_drs_facts_free(&f);
+	assert_true(found);
+	return state;
+}
+
+/* A host in maintenance is not woken by itself, wherever it was when that began. */
+static void sleeper_in_maintenance(void **state)
+{
+	Drover__HostRecord host = DROVER__HOST_RECORD__INIT;
+	Drover__MaintenanceRecord m = DROVER__MAINTENANCE_RECORD__INIT;
+
+	MEMBERS(1, 2);
+	host.name = m.host = (char *)"host3";
+	drover_shared_set(agent, DROVER_SHARED_HOST, "host3", &host.base, NULL, NULL, NULL);
+	sleeps("host3", ASLEEP);
+	assert_int_equal(seen_as("host3"), DROVER_DRS_HOST_STANDBY);
+	drover_shared_set(agent, DROVER_SHARED_MAINTENANCE, "host3", &m.base, NULL, NULL, NULL);
+	assert_int_equal(seen_as("host3"), DROVER_DRS_HOST_DOWN);
+	drover_shared_set(agent, DROVER_SHARED_MAINTENANCE, "host3", NULL, NULL, NULL, NULL);
+	assert_int_equal(seen_as("host3"), DROVER_DRS_HOST_STANDBY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -594,6 +631,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(votes_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(votes_that_were_doubled, setup, teardown),
 		cmocka_unit_test_setup_teardown(votes_that_stay, setup, teardown),
+		cmocka_unit_test_setup_teardown(sleeper_in_maintenance, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "drover_tool.h"
+#include "host.h"
 #include "report_drs.h"
 
 static Drover__DrsInfo seen(void)
@@ -184,12 +185,43 @@ static void test_rules_and_shares(void **state)
 		      "MiB  fixed\n");
 }
 
+/* Whoever waits for a host to be empty: by its state in a pass after that was asked for. */
+static void test_left(void **state)
+{
+	const uint64_t asked = 1700000000000000, later = asked + 20000000;
+	Drover__DrsHost host = DROVER__DRS_HOST__INIT, *hosts[] = {&host};
+	Drover__DrsInfo d = seen();
+
+	host.name = (char *)"host2";
+	host.vms = 2;
+	d.hosts = hosts;
+	d.n_hosts = 1;
+	d.pass_time_us = asked;
+	host.state = DROVER__DRS_HOST_STATE__DRS_HOST_STATE_MAINTENANCE;
+	assert_int_equal(host_left_on(&d, "host2", asked), HOST_LEFT_UNKNOWN);
+	d.pass_time_us = asked + 1;
+	assert_int_equal(host_left_on(&d, "host2", asked), 2);
+	host.vms = 0;
+	assert_int_equal(host_left_on(&d, "host2", asked), 0);
+	/* One pass may not have heard it; it is off when the next one has not either. */
+	host.state = DROVER__DRS_HOST_STATE__DRS_HOST_STATE_DOWN;
+	assert_int_equal(host_left_on(&d, "host2", asked), HOST_LEFT_UNKNOWN);
+	d.pass_time_us = later;
+	assert_int_equal(host_left_on(&d, "host2", asked), HOST_LEFT_GONE);
+	host.state = DROVER__DRS_HOST_STATE__DRS_HOST_STATE_STANDBY;
+	assert_int_equal(host_left_on(&d, "host2", asked), HOST_LEFT_GONE);
+	assert_int_equal(host_left_on(&d, "host3", asked), HOST_LEFT_GONE);
+	host.state = DROVER__DRS_HOST_STATE__DRS_HOST_STATE_UP;
+	assert_int_equal(host_left_on(&d, "host2", asked), HOST_LEFT_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_status),		 cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_explain),		 cmocka_unit_test(test_history),
 		cmocka_unit_test(test_rules_and_shares),
+		cmocka_unit_test(test_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,14 @@
 #include <time.h>
 
 #include "drover_tool.h"
+#include "host.h"
 #include "host_power.h"
 #include "output.h"
 #include "report.h"
 #include "standby.h"
+
+/* More than a pass of load balancing, so that another one has been. */
+#define GONE_US UINT64_C(15000000)
 
 static int ask_and_print(Drover__ControlRequest *request, bool list)
 {
@@ -73,14 +77,27 @@ static void tell_obstacles(const Drover__DrsInfo *d, const char *host)
 			fprintf(stderr, "%s: %s\n", d->moves[i]->vm, d->moves[i]->reason);
 }
 
-/* How many VMs are left there, by a pass after @since_us; -1: no such pass yet. */
-static int left_on(const Drover__DrsInfo *d, const char *host, uint64_t since_us)
+static bool is_gone(const Drover__DrsHost *h)
 {
-	for (size_t i = 0; d->pass_time_us > since_us && i < d->n_hosts; i++)
-		if (!strcmp(d->hosts[i]->name, host) &&
-		    d->hosts[i]->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_MAINTENANCE)
-			return d->hosts[i]->vms;
-	return -1;
+	return h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_STANDBY ||
+	       h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_DOWN;
+}
+
+int host_left_on(const Drover__DrsInfo *d, const char *host, uint64_t since_us)
+{
+	const Drover__DrsHost *h = NULL;
+
+	for (size_t i = 0; i < d->n_hosts; i++)
+		if (!strcmp(d->hosts[i]->name, host))
+			h = d->hosts[i];
+	if (d->pass_time_us <= since_us)
+		return HOST_LEFT_UNKNOWN;
+	if (h && h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_MAINTENANCE)
+		return h->vms;
+	/* Who leads since a moment ago may not have heard a host that is up. */
+	if ((!h || is_gone(h)) && d->pass_time_us > since_us + GONE_US)
+		return HOST_LEFT_GONE;
+	return HOST_LEFT_UNKNOWN;
 }
 
 static int look(const char *host, uint64_t since_us, int *ret_left, bool *ret_stuck)
@@ -96,9 +113,9 @@ static int look(const char *host, uint64_t since_us, int *ret_left, bool *ret_st
 	r = tool_ask(&request, &reply);
 	if (r)
 		return r;
-	*ret_left = -1;
+	*ret_left = HOST_LEFT_UNKNOWN;
 	if (reply->drs) {
-		*ret_left = left_on(reply->drs, host, since_us);
+		*ret_left = host_left_on(reply->drs, host, since_us);
 		for (size_t i = 0; i < reply->drs->n_history; i++)
 			moving |= reply->drs->history[i]->state ==
 				  DROVER__DRS_RECORD__STATE__MOVING;
@@ -112,18 +129,19 @@ static int look(const char *host, uint64_t since_us, int *ret_left, bool *ret_st
 	return EXIT_DONE;
 }
 
-/* Until the host is empty, or what is on it cannot go anywhere. */
+/* Until the host is empty or gone, or what is on it cannot go anywhere. */
 static int await_empty(const char *host)
 {
 	const struct timespec nap = { .tv_sec = 1 };
 	struct timespec now;
 	uint64_t since;
-	int left = -1, before = -1, r;
+	int left = HOST_LEFT_UNKNOWN, before = HOST_LEFT_UNKNOWN, r;
 	bool stuck = false;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	since = now.tv_sec * UINT64_C(1000000) + now.tv_nsec / 1000;
-	while ((r = look(host, since, &left, &stuck)) == EXIT_DONE && left != 0 && !stuck) {
+	while ((r = look(host, since, &left, &stuck)) == EXIT_DONE && left != 0 &&
+	       left != HOST_LEFT_GONE && !stuck) {
 		if (left != before && left > 0 && !tool_json)
 			fprintf(stderr, "%s: %d VM%s left\n", host, left, left == 1 ? "" : "s");
 		before = left;
@@ -135,7 +153,9 @@ static int await_empty(const char *host)
 		return tool_fail(EXIT_REFUSED, "host %s takes no VMs any more, but %d cannot leave it",
 				 host, left);
 	if (!tool_json)
-		printf("host %s is empty\n", host);
+		printf(left == HOST_LEFT_GONE ? "host %s is not on, and takes no VMs when it comes back\n"
+					      : "host %s is empty\n",
+		       host);
 	return EXIT_DONE;
 }
 
