@@ -40,13 +40,14 @@ uint32_t sleeper_patience_s(const struct drover_agent *agent)
 	return shutdown_s + SLACK_S;
 }
 
-bool sleeper_can_be_turned_off(const char *host)
+int sleeper_can_be_turned_off(const char *host, struct drover_err *err)
 {
 	struct drover_power_host way;
+	int r = drover_power_load(DROVER_POWER_DIR, host, &way, err);
 	bool found = false;
 
-	if (drover_power_load(DROVER_POWER_DIR, host, &way, NULL) < 0)
-		return false;
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < way.count; i++)
 		found |= way.ways[i].ops != &drover_power_wol;
 	drover_power_forget(&way);
@@ -100,7 +101,7 @@ bool sleeper_order(const struct sleeper *s, bool stay)
 	snprintf(o->host, sizeof(o->host), "%s", s->r->host);
 	drover__sleep_order__init(&o->message);
 	o->message.stay = stay;
-	o->message.power_off = !sleeper_can_be_turned_off(s->r->host);
+	o->message.power_off = sleeper_can_be_turned_off(s->r->host, NULL) == 0;
 	o->message.patience_s = sleeper_patience_s(s->agent);
 	if (drover_thread_detached(run_order, o, &err) == 0)
 		return true;

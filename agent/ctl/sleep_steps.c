@@ -113,6 +113,18 @@ static void step_emptying(struct sleeper *s)
 		sleeper_give_up(s, "its VMs did not leave it within half an hour");
 }
 
+/* As sleeper_can_be_turned_off(), with a word about an error to whoever reads the log. */
+static int can_be_turned_off(struct sleeper *s)
+{
+	struct drover_err err = {0};
+	int r = sleeper_can_be_turned_off(s->r->host, &err);
+
+	if (r < 0 && !s->warned)
+		log_warning("host %s: %s", s->r->host, err.text);
+	s->warned |= r < 0;
+	return r;
+}
+
 static void do_looked(void *data, const struct drover_power_outcome *o)
 {
 	struct sleeper *s = sleeper_acted(data, LEAVING);
@@ -154,6 +166,19 @@ static void hand_over(struct sleeper *s)
 	drover_cluster_step_down(s->agent->cluster);
 }
 
+/* Who cannot be turned off by now need not leave. Wake-on-LAN alone cannot be looked at. */
+static bool was_looked_at(struct sleeper *s)
+{
+	struct drover_err err = {0};
+	int r = s->looked ? 0 : sleeper_can_be_turned_off(s->r->host, &err);
+
+	if (r < 0)
+		sleeper_give_up(s, err.text);
+	else if (r > 0)
+		sleeper_act(s, DROVER_POWER_LOOK, DROVER_POWER_IF_EMPTY, 0, do_looked);
+	return r == 0;
+}
+
 static void step_leaving(struct sleeper *s)
 {
 	if (!strcmp(s->r->host, s->agent->conf.host)) {
@@ -171,12 +196,7 @@ static void step_leaving(struct sleeper *s)
 			sleeper_give_up(s, "it was lost before it was told to leave");
 		return;
 	}
-	/* Who cannot be turned off by now need not leave. */
-	if (!s->looked && sleeper_can_be_turned_off(s->r->host)) {
-		sleeper_act(s, DROVER_POWER_LOOK, DROVER_POWER_IF_EMPTY, 0, do_looked);
-		return;
-	}
-	if (!take_votes(s))
+	if (!was_looked_at(s) || !take_votes(s))
 		return;
 	/* All members know of the order before it is given, whoever leads when it is obeyed. */
 	if (!s->r->told_us) {
@@ -253,6 +273,8 @@ static void await_silence(struct sleeper *s)
 
 static void step_stopping(struct sleeper *s)
 {
+	int can;
+
 	/* It takes a moment to leave. One that has come back is not shut down. */
 	if (drover_shared_is_member(s->agent, s->r->host)) {
 		if (s->left)
@@ -262,9 +284,11 @@ static void step_stopping(struct sleeper *s)
 		return;
 	}
 	s->left = true;
-	if (sleeper_can_be_turned_off(s->r->host))
+	/* Nothing is known while its file cannot be read: that is waited for. */
+	can = can_be_turned_off(s);
+	if (can > 0)
 		turn_off(s);
-	else
+	else if (can == 0)
 		await_silence(s);
 }
 
@@ -342,6 +366,7 @@ static const char *why_not_back(const struct sleeper *s)
 static void step_booting(struct sleeper *s)
 {
 	uint32_t shutdown_s, boot_s;
+	int can;
 
 	if (is_back(s)) {
 		is_awake(s);
@@ -350,7 +375,10 @@ static void step_booting(struct sleeper *s)
 	sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
 	if (!is_over(s, boot_s * SECOND_US))
 		return;
-	if (may_be_cut(s) && sleeper_can_be_turned_off(s->r->host)) {
+	can = may_be_cut(s) ? can_be_turned_off(s) : 0;
+	if (can < 0 && !is_over(s, STUCK_US))
+		return;
+	if (can > 0) {
 		log_warning("host %s does not boot: its power is cut and turned on again",
 			    s->r->host);
 		/* It booted before, and once more if who led was lost meanwhile. */

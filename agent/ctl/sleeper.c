@@ -30,6 +30,7 @@ void sleeper_enter(struct sleeper *s, Drover__SleepRecord__State state)
 	s->r->since_us = drover_clock_realtime();
 	s->entered_us = drover_clock_monotonic();
 	s->left = false;
+	s->warned = false;
 	s->unseen = 0;
 	sleeper_save(s);
 }

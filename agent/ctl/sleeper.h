@@ -17,6 +17,7 @@
  * @busy: a thread is at it
  * @looked: somebody can turn it off
  * @left: it has been seen out of the cluster in its state
+ * @warned: somebody has read why its state does not go on
  * @entered_us: its state, monotonic
  * @unseen: ticks in which nobody answered there
  */
@@ -27,6 +28,7 @@ struct sleeper {
 	bool busy;
 	bool looked;
 	bool left;
+	bool warned;
 	uint64_t entered_us;
 	uint32_t unseen;
 };
@@ -88,8 +90,12 @@ void sleeper_timeouts(const struct drover_agent *agent, uint32_t *ret_shutdown_s
 /** sleeper_patience_s() - how long a host that was told to leave waits until it takes part again */
 uint32_t sleeper_patience_s(const struct drover_agent *agent);
 
-/** sleeper_can_be_turned_off() - by anybody but the host itself? */
-bool sleeper_can_be_turned_off(const char *host);
+/**
+ * sleeper_can_be_turned_off() - by anybody but the host itself?
+ *
+ * Returns 1, 0 for Wake-on-LAN alone, or the error of drover_power_load(): that is not known then.
+ */
+int sleeper_can_be_turned_off(const char *host, struct drover_err *err);
 
 /** sleeper_order() - tell it to leave, or to stay and take part again; false: not begun */
 bool sleeper_order(const struct sleeper *s, bool stay);

@@ -40,6 +40,8 @@ static struct drover_power_fake machine;
 static char weighed[128];
 static unsigned int weighings, refuse_at;
 static bool stepped_down;
+/* Of the hosts' files, or 0. */
+static int unreadable;
 
 /* --- instead of corosync --- */
 
@@ -101,6 +103,8 @@ int drover_power_load(const char *dir, const char *name, struct drover_power_hos
 		      struct drover_err *err)
 {
 	*ret_host = (struct drover_power_host){0};
+	if (unreadable)
+		return drover_err_set(err, unreadable, "%s.conf cannot be read", name);
 	snprintf(ret_host->name, sizeof(ret_host->name), "%s", name);
 	drover_power_fake_add(ret_host, &machine);
 	return 0;
@@ -148,6 +152,7 @@ static int setup(void **state)
 	machine = (struct drover_power_fake){.state = DROVER_POWER_ON};
 	weighed[0] = '\0';
 	weighings = refuse_at = 0;
+	unreadable = 0;
 	stepped_down = false;
 	agent->cluster = (struct drover_cluster *)&replica;
 	agent->drs = calloc(1, sizeof(*agent->drs));
@@ -565,6 +570,49 @@ static void votes_that_stay(void **state)
 	assert_int_equal(weighings, 1);
 }
 
+/* --- files that cannot be read --- */
+
+static void unreadable_does_not_leave(void **state)
+{
+	unreadable = EACCES;
+	sleeps("host3", LEAVING);
+	step("host3");
+	assert_null(kept("host3"));
+	assert_string_equal(last_words(), "host3.conf cannot be read");
+	assert_string_equal(weighed, "");
+}
+
+/* It is not taken for a host that turns itself off, and that silence shows to be off. */
+static void unreadable_waits_for_the_end(void **state)
+{
+	MEMBERS(1, 2);
+	unreadable = EACCES;
+	stops(0);
+	pass("host3", 1000);
+	for (int i = 0; i < 20; i++)
+		step("host3");
+	assert_int_equal(kept("host3")->state, STOPPING);
+	unreadable = 0;
+	step("host3");
+	step("host3");
+	assert_int_equal(kept("host3")->state, ASLEEP);
+	assert_string_equal(kept("host3")->driver, "fake1");
+}
+
+static void unreadable_waits_for_the_boot(void **state)
+{
+	MEMBERS(1, 2);
+	unreadable = EACCES;
+	sleeps("host3", BOOTING);
+	pass("host3", 301);
+	step("host3");
+	assert_int_equal(kept("host3")->state, BOOTING);
+	pass("host3", 7000);
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_int_equal(machine.calls, 0);
+}
+
 /* --- maintenance --- */
 
 static enum drover_drs_host_state seen_as(const char *host)
@@ -632,6 +680,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(votes_that_were_doubled, setup, teardown),
 		cmocka_unit_test_setup_teardown(votes_that_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeper_in_maintenance, setup, teardown),
+		cmocka_unit_test_setup_teardown(unreadable_does_not_leave, setup, teardown),
+		cmocka_unit_test_setup_teardown(unreadable_waits_for_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(unreadable_waits_for_the_boot, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
