@@ -17,6 +17,8 @@
 #define LEAVE_US (30 * SECOND_US)
 #define GONE_US	 (180 * SECOND_US)
 #define STUCK_US (7200 * SECOND_US)
+/* A clock that was put forward while it woke says nothing of it. */
+#define WAKE_MAX_S 3600
 
 #define EMPTYING DROVER__SLEEP_RECORD__STATE__EMPTYING
 #define LEAVING	 DROVER__SLEEP_RECORD__STATE__LEAVING
@@ -25,6 +27,14 @@
 #define WAKING	 DROVER__SLEEP_RECORD__STATE__WAKING
 #define BOOTING	 DROVER__SLEEP_RECORD__STATE__BOOTING
 #define FAILED	 DROVER__SLEEP_RECORD__STATE__FAILED
+
+/* Since it was asked for; nothing if the clock was put back meanwhile. */
+static uint64_t took_s(const struct sleeper *s)
+{
+	uint64_t now = drover_clock_realtime();
+
+	return now > s->r->begun_us ? (now - s->r->begun_us) / SECOND_US : 0;
+}
 
 static void learn_failure(Drover__PowerRecord *r, const void *data)
 {
@@ -39,7 +49,8 @@ static void learn_wake(Drover__PowerRecord *r, const void *data)
 	r->tested_us = drover_clock_realtime();
 	r->since_us = r->tested_us;
 	r->failed_us = 0;
-	r->wake_s = (r->tested_us - s->r->begun_us) / SECOND_US;
+	/* 0: not known. */
+	r->wake_s = took_s(s) < WAKE_MAX_S ? took_s(s) : WAKE_MAX_S;
 	drover_shared_text(&r->error, "");
 }
 
@@ -329,8 +340,7 @@ static void is_awake(struct sleeper *s)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "%s, after %" PRIu64 " s", s->r->reason,
-		 (drover_clock_realtime() - s->r->begun_us) / SECOND_US);
+	snprintf(text, sizeof(text), "%s, after %" PRIu64 " s", s->r->reason, took_s(s));
 	sleeper_give_votes(s);
 	sleeper_learn(s->agent, s->r->host, learn_wake, s);
 	sleeper_tell(s,

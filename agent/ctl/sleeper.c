@@ -133,7 +133,8 @@ void sleeper_tell(struct sleeper *s, Drover__PowerEvent__Kind kind, bool failed,
 	e->kind = kind;
 	e->failed = failed;
 	e->asked = s->r->asked;
-	e->took_us = e->time_us - s->r->begun_us;
+	/* The clock may have been put back. */
+	e->took_us = e->time_us > s->r->begun_us ? e->time_us - s->r->begun_us : 0;
 	h->events[h->n_events++] = e;
 	save_history(s->agent);
 }

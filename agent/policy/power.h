@@ -34,7 +34,7 @@ enum drover_dpm_mode {
  *	standby
  * @since_s: when it came to be on, or asleep
  * @tested: its wake test has passed, and no wake has failed since
- * @wake_s: from asking to being of use; 0: 180 is assumed
+ * @wake_s: from asking to being of use; 0: 180 is assumed; more than an hour counts as one
  * @watts_idle, @watts_full: what it draws when on; 0: 100 and 200 are assumed
  */
 struct drover_dpm_host {

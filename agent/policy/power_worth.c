@@ -7,6 +7,7 @@
 #include "policy/predict.h"
 
 #define WAKE_S	      180
+#define WAKE_MAX_S    3600 /* longer ones are believed of no host */
 #define WATTS_IDLE    100
 #define WATTS_FULL    200
 #define OFF_S	      30
@@ -20,7 +21,9 @@
 
 uint32_t drover_dpm_wake_s(const struct drover_dpm_host *host)
 {
-	return host->wake_s ? host->wake_s : WAKE_S;
+	if (!host->wake_s)
+		return WAKE_S;
+	return host->wake_s < WAKE_MAX_S ? host->wake_s : WAKE_MAX_S;
 }
 
 double drover_dpm_idle_watts(const struct drover_dpm_host *host)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "policy/power.h"
+#include "policy/power_worth.h"
 #include "policy_scene.h"
 
 #define CLUSTERS 300
@@ -332,6 +333,29 @@ static void habit_wakes_ahead(void **state)
 }
 
 /* Where there are finer steps than those of the history, these count alone. */
+/* One that took years, by a clock that was put back meanwhile: nobody looks so far ahead. */
+static void a_wake_that_took_too_long(void **state)
+{
+	struct night *n = quiet_night();
+	struct drover_dpm_host *slow = &n->power[2];
+	static struct drover_drs_habit idle;
+
+	for (int i = 0; i < DROVER_DRS_SLOTS; i++)
+		idle.weight[i] = 1;
+	for (int v = 0; v < 6; v++)
+		n->c->vms[v].habit = &idle;
+	standby(n, 2);
+	assert_int_equal(drover_dpm_wake_s(slow), 180);
+	slow->wake_s = 900;
+	assert_int_equal(drover_dpm_wake_s(slow), 900);
+	assert_int_equal(drover_dpm_ahead_s(&n->view), 1200);
+	slow->wake_s = UINT32_MAX - 1000;
+	assert_int_equal(drover_dpm_wake_s(slow), 3600);
+	assert_int_equal(drover_dpm_ahead_s(&n->view), 3900);
+	pass(n);
+	night_free(n);
+}
+
 static void what_was_lately_wanted(void **state)
 {
 	struct night *n = quiet_night();
@@ -645,6 +669,7 @@ int main(void)
 		cmocka_unit_test(a_vm_without_a_place_wakes),
 		cmocka_unit_test(a_wake_that_does_not_help),
 		cmocka_unit_test(habit_wakes_ahead),
+		cmocka_unit_test(a_wake_that_took_too_long),
 		cmocka_unit_test(what_was_lately_wanted),
 		cmocka_unit_test(indices_that_point_nowhere),
 		cmocka_unit_test(any_cluster),

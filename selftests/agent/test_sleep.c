@@ -177,11 +177,18 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	struct drover_drs_said *said;
+
 	/* As if another one led. */
 	agent->alone = true;
 	drover_sleep_phase(agent);
 	sd_event_source_disable_unref(agent->sleep->timer);
 	free(agent->sleep);
+	while ((said = agent->drs->said)) {
+		agent->drs->said = said->next;
+		drover__host_reply__free_unpacked(said->reply, NULL);
+		free(said);
+	}
 	free(agent->drs);
 	replica.store.members = NULL;
 	drover_store_clear(&replica.store);
@@ -650,6 +657,59 @@ static void sleeper_in_maintenance(void **state)
 	assert_int_equal(seen_as("host3"), DROVER_DRS_HOST_STANDBY);
 }
 
+/* --- clocks --- */
+
+/* Says how it is doing: it is awake. */
+static void speak(const char *host)
+{
+	struct drover_drs_said *said = drover_drs_said(agent->drs, host);
+
+	if (!said) {
+		Drover__HostReply *reply = malloc(sizeof(*reply));
+		Drover__HostInfo *info = malloc(sizeof(*info));
+
+		assert_true(reply && info);
+		drover__host_reply__init(reply);
+		drover__host_info__init(info);
+		reply->host = info;
+		drover_drs_hear(agent->drs, host, reply);
+		said = drover_drs_said(agent->drs, host);
+	}
+	said->when_us = drover_clock_monotonic() + SECOND_US;
+}
+
+static uint32_t learned_wake_s(const char *host)
+{
+	Drover__PowerRecord *r = drover_shared_get(agent, DROVER_SHARED_POWER, host,
+						   &drover__power_record__descriptor);
+	uint32_t wake_s = r->wake_s;
+
+	drover__power_record__free_unpacked(r, NULL);
+	return wake_s;
+}
+
+static void wakes(uint64_t seconds_ago)
+{
+	sleeps("host3", BOOTING)->r->begun_us -= seconds_ago * SECOND_US;
+	speak("host3");
+	step("host3");
+	assert_null(kept("host3"));
+}
+
+static void time_to_wake(void **state)
+{
+	const Drover__PowerHistory *h = drover_sleep_history(agent);
+
+	wakes(90);
+	assert_in_range(learned_wake_s("host3"), 90, 95);
+	/* The clock was put back, and forward. */
+	wakes(-UINT64_C(600));
+	assert_int_equal(learned_wake_s("host3"), 0);
+	assert_int_equal(h->events[h->n_events - 1]->took_us, 0);
+	wakes(UINT64_C(1) << 30);
+	assert_int_equal(learned_wake_s("host3"), 3600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +743,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unreadable_does_not_leave, setup, teardown),
 		cmocka_unit_test_setup_teardown(unreadable_waits_for_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(unreadable_waits_for_the_boot, setup, teardown),
+		cmocka_unit_test_setup_teardown(time_to_wake, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
