@@ -6,7 +6,9 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "core/clock.h"
 #include "core/config.h"
+#include "ctl/reply.h"
 #include "ctl/sleeper.h"
 #include "power/credentials.h"
 
@@ -108,6 +110,61 @@ bool sleeper_order(const struct sleeper *s, bool stay)
 	log_warning("host %s: %s", s->r->host, err.text);
 	free(o);
 	return false;
+}
+
+/* Does its agent answer? */
+struct listening {
+	struct drover_agent *agent;
+	char host[DROVER_NAME_LEN];
+	bool heard;
+};
+
+static void do_heard(void *data)
+{
+	struct listening *l = data;
+	struct sleeper *s = sleeper_find(l->agent, l->host);
+
+	if (s && s->busy && s->r->state == STOPPING) {
+		s->busy = false;
+		if (l->heard)
+			s->silent_us = 0;
+		else if (!s->silent_us)
+			s->silent_us = drover_clock_monotonic();
+	}
+	free(l);
+}
+
+static void *run_listen(void *data)
+{
+	struct listening *l = data;
+	Drover__ControlReply *reply = drover_reply_new();
+
+	/* Out of memory says nothing of the host. */
+	l->heard = true;
+	if (reply) {
+		drover_elsewhere_hosts(&l->agent->conf, l->host, reply);
+		l->heard = reply->n_hosts && reply->hosts[0]->reachable;
+	}
+	drover_reply_free(reply);
+	if (drover_call_post(l->agent->calls, do_heard, l) < 0)
+		log_error("out of memory");
+	return NULL;
+}
+
+void sleeper_listen(struct sleeper *s)
+{
+	struct listening *l = calloc(1, sizeof(*l));
+	struct drover_err err = {0};
+
+	if (!l)
+		return;
+	l->agent = s->agent;
+	snprintf(l->host, sizeof(l->host), "%s", s->r->host);
+	s->busy = drover_thread_detached(run_listen, l, &err) == 0;
+	if (!s->busy) {
+		log_warning("host %s: %s", s->r->host, err.text);
+		free(l);
+	}
 }
 
 /* What an action on the power needs to find its sleeper again. */

@@ -16,6 +16,11 @@
 #define EMPTY_US (1800 * SECOND_US)
 #define LEAVE_US (30 * SECOND_US)
 #define GONE_US	 (180 * SECOND_US)
+/* Of a host that nobody can look at; its agent ends first when it shuts down. */
+#define SILENT_US (60 * SECOND_US)
+/* Magic packets are lost, or come before the card listens for them. */
+#define CALL_US	 (20 * SECOND_US)
+#define CALL_S	 10
 #define STUCK_US (7200 * SECOND_US)
 /* A clock that was put forward while it woke says nothing of it. */
 #define WAKE_MAX_S 3600
@@ -273,13 +278,18 @@ static void turn_off(struct sleeper *s)
 			    care_of(s->r->told_us, sleeper_patience_s(s->agent)), 0, do_stopped);
 }
 
-/* Where nobody can tell, a host that does not answer for a while is off. */
+/*
+ * Where nobody can tell, a host whose agent has not answered for a while is off: one that is only
+ * out of the cluster may be shutting down for long.
+ */
 static void await_silence(struct sleeper *s)
 {
-	if (++s->unseen * SLEEPER_TICK_US >= 30 * SECOND_US)
-		is_off(s, "wol");
-	else if (is_over(s, GONE_US))
+	if (s->silent_us && drover_clock_monotonic() - s->silent_us >= SILENT_US)
+		is_off(s, drover_power_wol.name);
+	else if (!s->silent_us && is_over(s, GONE_US))
 		not_off(s, "it was told to turn itself off, and is there still");
+	else
+		sleeper_listen(s);
 }
 
 static void step_stopping(struct sleeper *s)
@@ -303,6 +313,14 @@ static void step_stopping(struct sleeper *s)
 		await_silence(s);
 }
 
+static void note_power(struct sleeper *s, const struct drover_power_result *result)
+{
+	drover_shared_text(&s->r->driver, result->driver);
+	/* What had to be turned on was off. */
+	if (result->state == DROVER_POWER_ON && !result->already)
+		s->r->lost = false;
+}
+
 static void do_started(void *data, const struct drover_power_outcome *o)
 {
 	struct sleeper *s = sleeper_acted(data, WAKING);
@@ -310,10 +328,7 @@ static void do_started(void *data, const struct drover_power_outcome *o)
 	if (!s)
 		return;
 	if (!o->err.code) {
-		drover_shared_text(&s->r->driver, o->result.driver);
-		/* What had to be turned on was off. */
-		if (o->result.state == DROVER_POWER_ON && !o->result.already)
-			s->r->lost = false;
+		note_power(s, &o->result);
 		sleeper_enter(s, BOOTING);
 	} else if (++s->r->tries >= SLEEPER_TRIES) {
 		fail(s, DROVER__POWER_EVENT__KIND__WAKE, o->err.text);
@@ -373,6 +388,27 @@ static const char *why_not_back(const struct sleeper *s)
 			  : "it was turned on, and does not come back to the cluster";
 }
 
+static void do_called(void *data, const struct drover_power_outcome *o)
+{
+	struct sleeper *s = sleeper_acted(data, BOOTING);
+
+	/* What was wrong is in the log; the next call may do better. */
+	if (s && !o->err.code)
+		note_power(s, &o->result);
+}
+
+/* Nobody knows whether the magic packet was heard: once more, from time to time. */
+static void call_again(struct sleeper *s)
+{
+	uint64_t now = drover_clock_monotonic();
+
+	if (strcmp(s->r->driver, drover_power_wol.name) || now - s->called_us < CALL_US ||
+	    drover_shared_is_member(s->agent, s->r->host))
+		return;
+	s->called_us = now;
+	sleeper_act(s, DROVER_POWER_TURN_ON, DROVER_POWER_IF_EMPTY, CALL_S, do_called);
+}
+
 static void step_booting(struct sleeper *s)
 {
 	uint32_t shutdown_s, boot_s;
@@ -383,8 +419,10 @@ static void step_booting(struct sleeper *s)
 		return;
 	}
 	sleeper_timeouts(s->agent, &shutdown_s, &boot_s);
-	if (!is_over(s, boot_s * SECOND_US))
+	if (!is_over(s, boot_s * SECOND_US)) {
+		call_again(s);
 		return;
+	}
 	can = may_be_cut(s) ? can_be_turned_off(s) : 0;
 	if (can < 0 && !is_over(s, STUCK_US))
 		return;

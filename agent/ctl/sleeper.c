@@ -31,7 +31,8 @@ void sleeper_enter(struct sleeper *s, Drover__SleepRecord__State state)
 	s->entered_us = drover_clock_monotonic();
 	s->left = false;
 	s->warned = false;
-	s->unseen = 0;
+	s->silent_us = 0;
+	s->called_us = s->entered_us;
 	sleeper_save(s);
 }
 
@@ -67,6 +68,7 @@ struct sleeper *sleeper_add(struct drover_agent *agent, Drover__SleepRecord *r)
 	s->agent = agent;
 	s->r = r;
 	s->entered_us = drover_clock_monotonic();
+	s->called_us = s->entered_us;
 	s->next = agent->sleep->sleepers;
 	agent->sleep->sleepers = s;
 	return s;

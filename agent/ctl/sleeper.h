@@ -19,7 +19,8 @@
  * @left: it has been seen out of the cluster in its state
  * @warned: somebody has read why its state does not go on
  * @entered_us: its state, monotonic
- * @unseen: ticks in which nobody answered there
+ * @silent_us: since when nobody has answered there, monotonic; 0: not known, or somebody did
+ * @called_us: when it was last given power, monotonic
  */
 struct sleeper {
 	struct sleeper *next;
@@ -30,7 +31,8 @@ struct sleeper {
 	bool left;
 	bool warned;
 	uint64_t entered_us;
-	uint32_t unseen;
+	uint64_t silent_us;
+	uint64_t called_us;
 };
 
 /**
@@ -99,6 +101,13 @@ int sleeper_can_be_turned_off(const char *host, struct drover_err *err);
 
 /** sleeper_order() - tell it to leave, or to stay and take part again; false: not begun */
 bool sleeper_order(const struct sleeper *s, bool stay);
+
+/**
+ * sleeper_listen() - does its agent answer? @s is busy then, and its @silent_us tells afterwards
+ *
+ * For a host that is STOPPING.
+ */
+void sleeper_listen(struct sleeper *s);
 
 /**
  * sleeper_act() - do something to its power, or look at it; @s is busy then

@@ -5,6 +5,7 @@
  * asked.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@
 #include "core/clock.h"
 #include "ctl/drs_run.h"
 #include "ctl/sleeper.h"
+#include "loop.h"
 #include "power/credentials.h"
 #include "power/fake.h"
 
@@ -42,6 +44,8 @@ static unsigned int weighings, refuse_at;
 static bool stepped_down;
 /* Of the hosts' files, or 0. */
 static int unreadable;
+/* Hosts have Wake-on-LAN alone, and are called at this port. */
+static uint16_t wol_port;
 
 /* --- instead of corosync --- */
 
@@ -106,7 +110,11 @@ int drover_power_load(const char *dir, const char *name, struct drover_power_hos
 	if (unreadable)
 		return drover_err_set(err, unreadable, "%s.conf cannot be read", name);
 	snprintf(ret_host->name, sizeof(ret_host->name), "%s", name);
-	drover_power_fake_add(ret_host, &machine);
+	if (wol_port)
+		ret_host->ways[ret_host->count++] = (struct drover_power_access){
+			.ops = &drover_power_wol, .address = "127.0.0.1", .port = wol_port};
+	else
+		drover_power_fake_add(ret_host, &machine);
 	return 0;
 }
 
@@ -152,7 +160,7 @@ static int setup(void **state)
 	machine = (struct drover_power_fake){.state = DROVER_POWER_ON};
 	weighed[0] = '\0';
 	weighings = refuse_at = 0;
-	unreadable = 0;
+	unreadable = wol_port = 0;
 	stepped_down = false;
 	agent->cluster = (struct drover_cluster *)&replica;
 	agent->drs = calloc(1, sizeof(*agent->drs));
@@ -657,6 +665,132 @@ static void sleeper_in_maintenance(void **state)
 	assert_int_equal(seen_as("host3"), DROVER_DRS_HOST_STANDBY);
 }
 
+/* --- without a BMC --- */
+
+/* The agent of host3, as far as it is needed: it says once that it is there. */
+static void *run_agent(void *data)
+{
+	int *listener = data;
+	struct drover_conf conf;
+	struct drover_peer *peer = NULL;
+	Drover__Hello *hello = NULL;
+	Drover__HostReply reply = DROVER__HOST_REPLY__INIT;
+	Drover__HostInfo info = DROVER__HOST_INFO__INIT;
+	enum drover_frame_type type;
+	uint8_t *body = NULL;
+	size_t len;
+
+	loop_conf(&conf, "host3", "host1");
+	reply.host = &info;
+	if (drover_peer_accept(&conf, accept(*listener, NULL, NULL), &peer, &hello, NULL) < 0)
+		return NULL;
+	drover__hello__free_unpacked(hello, NULL);
+	if (drover_peer_recv(peer, &type, &body, &len, NULL) == 0)
+		drover_peer_send(peer, DROVER_FRAME_HOST_REPLY, &reply.base, 0, NULL);
+	free(body);
+	drover_peer_close(peer);
+	return NULL;
+}
+
+static void step_and_answer(const char *host)
+{
+	struct drover_peer_conf *peer = &agent->conf.peers[1];
+	pthread_t thread;
+	int listener = loop_listen(&peer->port);
+
+	assert_int_equal(pthread_create(&thread, NULL, run_agent, &listener), 0);
+	step(host);
+	pthread_join(thread, NULL);
+	close(listener);
+	peer->port = 1;
+}
+
+static void off_by_silence(void **state)
+{
+	MEMBERS(1, 2);
+	wol_port = 9;
+	stops(0);
+	for (int i = 0; i < 40; i++)
+		step("host3");
+	assert_int_equal(kept("host3")->state, STOPPING);
+	assert_true(sleeper_find(agent, "host3")->silent_us > 0);
+	sleeper_find(agent, "host3")->silent_us -= 59 * SECOND_US;
+	step("host3");
+	assert_int_equal(kept("host3")->state, STOPPING);
+	sleeper_find(agent, "host3")->silent_us -= SECOND_US;
+	step("host3");
+	assert_int_equal(kept("host3")->state, ASLEEP);
+	assert_string_equal(kept("host3")->driver, "wol");
+}
+
+/* Out of the cluster, and not off. */
+static void not_off_while_it_answers(void **state)
+{
+	MEMBERS(1, 2);
+	wol_port = 9;
+	stops(0);
+	step("host3");
+	sleeper_find(agent, "host3")->silent_us -= 59 * SECOND_US;
+	step_and_answer("host3");
+	assert_int_equal(sleeper_find(agent, "host3")->silent_us, 0);
+	pass("host3", 181);
+	step("host3");
+	assert_int_equal(kept("host3")->state, FAILED);
+	assert_non_null(strstr(kept("host3")->error, "is there still"));
+}
+
+/* Silent since a moment ago: the rest of the silence is waited for. */
+static void silent_late(void **state)
+{
+	MEMBERS(1, 2);
+	wol_port = 9;
+	stops(0);
+	step("host3");
+	pass("host3", 181);
+	step("host3");
+	assert_int_equal(kept("host3")->state, STOPPING);
+}
+
+static unsigned int packets(int fd)
+{
+	char packet[128];
+	unsigned int n = 0;
+
+	while (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+static void called_again(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	wol_port = ntohs(sa.sin_port);
+	MEMBERS(1, 2);
+	sleeps("host3", WAKING);
+	step("host3");
+	assert_int_equal(kept("host3")->state, BOOTING);
+	assert_int_equal(packets(fd), 3);
+	step("host3");
+	assert_int_equal(packets(fd), 0);
+	sleeper_find(agent, "host3")->called_us -= 20 * SECOND_US;
+	step("host3");
+	assert_int_equal(packets(fd), 3);
+	step("host3");
+	assert_int_equal(packets(fd), 0);
+	/* It is there, and has not said how it is doing yet. */
+	MEMBERS(1, 2, 3);
+	sleeper_find(agent, "host3")->called_us -= 20 * SECOND_US;
+	step("host3");
+	assert_int_equal(packets(fd), 0);
+	close(fd);
+}
+
 /* --- clocks --- */
 
 /* Says how it is doing: it is awake. */
@@ -744,6 +878,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unreadable_waits_for_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(unreadable_waits_for_the_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(time_to_wake, setup, teardown),
+		cmocka_unit_test_setup_teardown(off_by_silence, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_off_while_it_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(silent_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(called_again, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
