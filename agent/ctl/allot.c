@@ -96,6 +96,13 @@ Drover__Allot *drover_allot_make(const struct drover_drs_snapshot *s, size_t hos
 	return allot;
 }
 
+/* Nothing is promised to it, and nothing forbidden. */
+static bool is_plain(const Drover__Allotment *a)
+{
+	return a->cpu_weight == WEIGHT_DEFAULT && !a->cpu_max_us && !a->memory_low &&
+	       !a->memory_high;
+}
+
 void drover_allot_apply(struct drover_agent *agent, const Drover__Allot *allot)
 {
 	static bool warned;
@@ -111,6 +118,9 @@ void drover_allot_apply(struct drover_agent *agent, const Drover__Allot *allot)
 		struct drover_entry *e = drover_entry_find(agent, a->vm);
 		struct drover_err err = {0};
 
+		/* What was never given need not be taken back. */
+		if (is_plain(a) && !drover_cgroup_is_limitable(a->vm))
+			continue;
 		if (!e || !e->vm || drover_cgroup_limit(a->vm, &limits, &err) == 0)
 			continue;
 		if (!warned)

@@ -28,6 +28,8 @@
 /**
  * struct asking - a peer being asked, in a thread of its own
  * @allot: what its VMs may use, told first; or NULL
+ * @plain: which is whatever they want
+ * @heard: it has answered to that
  */
 struct asking {
 	pthread_t thread;
@@ -35,6 +37,7 @@ struct asking {
 	const struct drover_conf *conf;
 	const struct drover_peer_conf *peer;
 	Drover__Allot *allot;
+	bool plain, heard;
 	Drover__HostReply *reply;
 };
 
@@ -50,7 +53,8 @@ static void *run_ask(void *data)
 	struct asking *a = data;
 	struct drover_err err = {0};
 
-	if (a->allot && drover_elsewhere_allot(a->conf, a->peer, a->allot, &err) < 0)
+	a->heard = a->allot && drover_elsewhere_allot(a->conf, a->peer, a->allot, &err) == 0;
+	if (a->allot && !a->heard)
 		log_debug("%s: %s", a->peer->name, err.text);
 	if (drover_elsewhere_schedule(a->conf, a->peer, &a->reply, &err) < 0) {
 		log_debug("%s: %s", a->peer->name, err.text);
@@ -172,20 +176,27 @@ static bool leads(const struct drover_agent *agent)
 	       !agent->ending;
 }
 
+/* What came of asking one host. */
+static void take_answer(struct drover_agent *agent, struct asking *a)
+{
+	if (a->reply && leads(agent))
+		drover_drs_hear(agent->drs, a->peer->name, a->reply);
+	else if (a->reply)
+		drover__host_reply__free_unpacked(a->reply, NULL);
+	if (!a->allot)
+		return;
+	drover_drs_told(agent->drs, a->peer->name, a->plain, a->heard);
+	drover__allot__free_unpacked(a->allot, NULL);
+}
+
 static void do_looked(void *data)
 {
 	struct look *l = data;
 	struct drover_agent *agent = l->agent;
 
 	agent->drs->looking = false;
-	for (size_t i = 0; i < l->count; i++) {
-		if (l->asking[i].reply && leads(agent))
-			drover_drs_hear(agent->drs, l->asking[i].peer->name, l->asking[i].reply);
-		else if (l->asking[i].reply)
-			drover__host_reply__free_unpacked(l->asking[i].reply, NULL);
-		if (l->asking[i].allot)
-			drover__allot__free_unpacked(l->asking[i].allot, NULL);
-	}
+	for (size_t i = 0; i < l->count; i++)
+		take_answer(agent, &l->asking[i]);
 	if (leads(agent) && agent->drs->history)
 		pass(agent);
 	free(l);
@@ -212,7 +223,7 @@ static void *run_look(void *data)
 
 /* --- what VMs may use --- */
 
-/* Without any share, reservation or limit in the cluster nothing is touched. */
+/* Is there any share, reservation or limit in the cluster? */
 static bool is_allotted(const struct drover_drs_world *w)
 {
 	for (size_t i = 0; i < w->snapshot.vm_count; i++) {
@@ -225,14 +236,29 @@ static bool is_allotted(const struct drover_drs_world *w)
 	return w->snapshot.respool_count > 0;
 }
 
-static Drover__Allot *allot_for(struct drover_agent *agent, const char *host, bool plain)
+/* What a host is to be told, or NULL. */
+static Drover__Allot *allot_for(struct drover_agent *agent, const char *host, bool wanted)
 {
 	const struct drover_drs_world *w = &agent->drs->world;
 
+	/* Before the first pass it is not known what is wanted. */
+	if (!agent->drs->passes || !drover_drs_owes(agent->drs, host, wanted))
+		return NULL;
 	for (size_t i = 0; i < w->snapshot.host_count; i++)
 		if (!strcmp(w->hosts[i].name, host))
-			return drover_allot_make(&w->snapshot, i, plain);
+			return drover_allot_make(&w->snapshot, i, !wanted);
 	return NULL;
+}
+
+static void allot_here(struct drover_agent *agent, bool wanted)
+{
+	Drover__Allot *own = allot_for(agent, agent->conf.host, wanted);
+
+	if (!own)
+		return;
+	drover_allot_apply(agent, own);
+	drover_drs_told(agent->drs, agent->conf.host, !wanted, true);
+	drover__allot__free_unpacked(own, NULL);
 }
 
 /* --- from time to time --- */
@@ -242,15 +268,11 @@ static void look(struct drover_agent *agent, struct drover_err *err)
 	struct drover_drs_run *run = agent->drs;
 	struct look *l = calloc(1, sizeof(*l));
 	Drover__HostReply *self = drover_hosts_reply(agent, true);
-	bool wanted = run->passes && is_allotted(&run->world), tell = wanted || run->allotted;
-	Drover__Allot *own = tell ? allot_for(agent, agent->conf.host, !wanted) : NULL;
+	bool wanted = run->passes && is_allotted(&run->world);
 
 	if (self && self->host)
 		drover_drs_hear(run, agent->conf.host, self);
-	if (own) {
-		drover_allot_apply(agent, own);
-		drover__allot__free_unpacked(own, NULL);
-	}
+	allot_here(agent, wanted);
 	if (!l) {
 		drover_err_set(err, ENOMEM, "out of memory");
 		return;
@@ -264,10 +286,10 @@ static void look(struct drover_agent *agent, struct drover_err *err)
 		l->asking[l->count++] = (struct asking){
 			.conf = &agent->conf,
 			.peer = peer,
-			.allot = tell ? allot_for(agent, peer->name, !wanted) : NULL,
+			.allot = allot_for(agent, peer->name, wanted),
+			.plain = !wanted,
 		};
 	}
-	run->allotted = wanted;
 	run->looking = drover_thread_detached(run_look, l, err) == 0;
 	if (!run->looking)
 		free(l);

@@ -50,6 +50,22 @@ void drover_drs_hear(struct drover_drs_run *run, const char *host, Drover__HostR
 	s->when_us = drover_clock_monotonic();
 }
 
+bool drover_drs_owes(struct drover_drs_run *run, const char *host, bool wanted)
+{
+	const struct drover_drs_said *s = drover_drs_said(run, host);
+
+	return wanted || !s || !s->plain;
+}
+
+void drover_drs_told(struct drover_drs_run *run, const char *host, bool plain, bool heard)
+{
+	struct drover_drs_said *s = drover_drs_said(run, host);
+
+	/* What was lost on the way may have come there all the same. */
+	if (s)
+		s->plain = plain && heard;
+}
+
 void drover_drs_settings(const struct drover_agent *agent, struct drover_drs_options *ret)
 {
 	Drover__DrsSettings *s =

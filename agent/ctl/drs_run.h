@@ -14,6 +14,7 @@
  * @when_us: monotonic
  * @own_cpus: that it needed for itself when no VM came or went; -1: not known yet
  * @quiet: no VM has come or gone since the word before
+ * @plain: it knows, by this leader, that nothing is promised to its VMs, nor forbidden
  */
 struct drover_drs_said {
 	char host[DROVER_NAME_LEN];
@@ -21,6 +22,7 @@ struct drover_drs_said {
 	uint64_t when_us;
 	double own_cpus;
 	bool quiet;
+	bool plain;
 	struct drover_drs_said *next;
 };
 
@@ -48,7 +50,6 @@ struct drover_drs_run {
 	uint64_t last_id;
 	uint64_t *approved;
 	size_t approved_count;
-	bool allotted;
 	struct drover_dpm_run *dpm;
 };
 
@@ -59,6 +60,17 @@ struct drover_drs_said *drover_drs_said(struct drover_drs_run *run, const char *
 
 /** drover_drs_hear() - a host has said something; takes the reply over */
 void drover_drs_hear(struct drover_drs_run *run, const char *host, Drover__HostReply *reply);
+
+/**
+ * drover_drs_owes() - is a host to be told what its VMs may use?
+ * @wanted: something is promised or forbidden in the cluster
+ *
+ * When nothing is any more, each host is told so until it has heard it, and by each new leader.
+ */
+bool drover_drs_owes(struct drover_drs_run *run, const char *host, bool wanted);
+
+/** drover_drs_told() - it was told; @plain: that nothing is promised; @heard: it has answered */
+void drover_drs_told(struct drover_drs_run *run, const char *host, bool plain, bool heard);
 
 /** drover_drs_settings() - of the cluster, with defaults */
 void drover_drs_settings(const struct drover_agent *agent, struct drover_drs_options *ret);

@@ -164,6 +164,16 @@ static int put_or_max(const char *directory, const char *file, uint64_t value, c
 	return put(directory, file, text, err);
 }
 
+/* Its files are there once the controllers were handed down. */
+bool drover_cgroup_is_limitable(const char *vm)
+{
+	char base[DROVER_PATH_MAX], path[DROVER_PATH_MAX];
+
+	return base_path(base, NULL) == 0 &&
+	       drover_io_path(path, NULL, "%s/vm-%s/cpu.weight", base, vm) == 0 &&
+	       access(path, F_OK) == 0;
+}
+
 int drover_cgroup_limit(const char *vm, const struct drover_cgroup_limits *limits,
 			struct drover_err *err)
 {

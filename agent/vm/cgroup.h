@@ -3,6 +3,7 @@
 #ifndef DROVER_VM_CGROUP_H
 #define DROVER_VM_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ struct drover_cgroup_limits {
 	uint64_t memory_low;
 	uint64_t memory_high;
 };
+
+/** drover_cgroup_is_limitable() - has a VM of this host been limited already, so that this one may be? */
+bool drover_cgroup_is_limitable(const char *vm);
 
 /** drover_cgroup_limit() - errors: -ENOENT (no cgroup2, no such VM), -EOPNOTSUPP (no controller) */
 int drover_cgroup_limit(const char *vm, const struct drover_cgroup_limits *limits,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/drs_run.h"
 #include "ctl/drs_world.h"
 
 #define NOW_US	 (1000000 * UINT64_C(1000000))
@@ -400,6 +401,27 @@ static void a_vm_to_be_placed(void **state)
 	scene_free(s);
 }
 
+/* Shares were removed: a host is told that until it has heard it. */
+static void plain_is_told_until_it_is_heard(void **state)
+{
+	struct drover_drs_said said = {.host = "a"};
+	struct drover_drs_run run = {.said = &said};
+
+	/* Who leads since a moment ago knows nothing of what another one had told. */
+	assert_true(drover_drs_owes(&run, "a", false));
+	drover_drs_told(&run, "a", true, false);
+	assert_true(drover_drs_owes(&run, "a", false));
+	drover_drs_told(&run, "a", true, true);
+	assert_false(drover_drs_owes(&run, "a", false));
+	/* There are shares again. That it did not answer does not mean that it has not heard. */
+	assert_true(drover_drs_owes(&run, "a", true));
+	drover_drs_told(&run, "a", false, false);
+	assert_true(drover_drs_owes(&run, "a", false));
+	/* A host that has not said anything yet. */
+	drover_drs_told(&run, "b", true, true);
+	assert_true(drover_drs_owes(&run, "b", false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +436,7 @@ int main(void)
 		cmocka_unit_test(rules_and_shares),
 		cmocka_unit_test(a_host_that_is_off),
 		cmocka_unit_test(a_vm_to_be_placed),
+		cmocka_unit_test(plain_is_told_until_it_is_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
