@@ -144,7 +144,9 @@ void drover_members_conf(struct drover_agent *agent, uint64_t id,
 	struct drover_err err = { 0 };
 	char *text = NULL;
 
-	if (drover_cluster_conf(&agent->conf, &text, &err) < 0) {
+	/* corosync counts all votes anew when it reads the file. */
+	if (drover_sleep_check_awake(agent, &err) < 0 ||
+	    drover_cluster_conf(&agent->conf, &text, &err) < 0) {
 		drover_verbs_refuse(agent, id, &err);
 		return;
 	}

@@ -127,6 +127,34 @@ int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, 
 	return 0;
 }
 
+static bool is_known(const struct drover_agent *agent, const char *host)
+{
+	return !strcmp(agent->conf.host, host) || drover_config_find_peer(&agent->conf, host);
+}
+
+int drover_sleep_check_awake(const struct drover_agent *agent, struct drover_err *err)
+{
+	struct drover_shared_list list;
+	int r = drover_shared_list(agent, DROVER_SHARED_SLEEP, &drover__sleep_record__descriptor,
+				   &list);
+
+	if (r < 0)
+		return drover_err_set(err, r, "out of memory");
+	for (size_t i = 0; r == 0 && i < list.count; i++) {
+		const char *host = ((const Drover__SleepRecord *)list.messages[i])->host;
+
+		/* One that is to be no member any more is not counted again. */
+		if (is_known(agent, host))
+			r = drover_err_set(
+				err, EBUSY,
+				"host %s sleeps or is on its way, and its vote would count "
+				"again; drover host standby %s off wakes it",
+				host, host);
+	}
+	drover_shared_free(&list);
+	return r;
+}
+
 /* --- the leader --- */
 
 static void unload(struct drover_agent *agent)

@@ -42,6 +42,13 @@ int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, 
 /** drover_sleep_find() - what the leader knows of a host's sleep, or NULL */
 const Drover__SleepRecord *drover_sleep_find(const struct drover_agent *agent, const char *host);
 
+/**
+ * drover_sleep_check_awake() - -EBUSY while a host that drover.conf names sleeps, or is on its way
+ *
+ * On any host, whether it leads or not.
+ */
+int drover_sleep_check_awake(const struct drover_agent *agent, struct drover_err *err);
+
 /** drover_sleep_history() - what was done, as the cluster has it; of this leader. NULL: nothing */
 const Drover__PowerHistory *drover_sleep_history(const struct drover_agent *agent);
 

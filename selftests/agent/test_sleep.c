@@ -628,6 +628,23 @@ static void unreadable_waits_for_the_boot(void **state)
 	assert_int_equal(machine.calls, 0);
 }
 
+/* --- whose votes must not be counted anew --- */
+
+static void sleepers_keep_the_cluster_as_it_is(void **state)
+{
+	struct drover_err err = {0};
+
+	assert_int_equal(drover_sleep_check_awake(agent, &err), 0);
+	sleeps("host9", ASLEEP);
+	assert_int_equal(drover_sleep_check_awake(agent, &err), 0);
+	sleeps("host3", ASLEEP);
+	/* A member that does not lead is asked, too. */
+	agent->alone = true;
+	drover_sleep_phase(agent);
+	assert_int_equal(drover_sleep_check_awake(agent, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "host standby host3 off"));
+}
+
 /* --- maintenance --- */
 
 static enum drover_drs_host_state seen_as(const char *host)
@@ -882,6 +899,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(not_off_while_it_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(called_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(sleepers_keep_the_cluster_as_it_is, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
