@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -16,7 +17,8 @@
 #include "ctl/reply.h"
 #include "ctl/sleep.h"
 
-#define CONF_MAX (1 << 20)
+#define CONF_MAX      (1 << 20)
+#define CLUSTER_STATE "cluster.state"
 
 static const Drover__ClusterState phases[] = {
 	[DROVER_REPLICA_OFFLINE] = DROVER__CLUSTER_STATE__CLUSTER_STATE_OFFLINE,
@@ -69,13 +71,30 @@ int drover_members_open(struct drover_agent *agent, struct drover_err *err)
 	agent->alone = !node;
 	/* What a host knew by itself is not what its cluster knows. */
 	r = drover_io_path(path, err, "%s/%s", agent->conf.state_dir,
-			   agent->alone ? "alone.state" : "cluster.state");
+			   agent->alone ? "alone.state" : CLUSTER_STATE);
 	if (r == 0)
 		r = drover_io_mkdirs(agent->conf.state_dir, 0700, err);
 	if (r == 0)
 		r = drover_cluster_open(agent->event, host, node, path, &events, &agent->cluster,
 					err);
 	return r;
+}
+
+/*
+ * A host that has left would bring its state into the next cluster that it joins, and where that is
+ * younger, what the host has would count. Asked to look again, it sees that it has left by its
+ * corosync.conf being gone, which it is not while corosync alone is down. Whoever is only started
+ * forgets nothing: the file may be on its way back.
+ */
+static int forget_if_left(const struct drover_agent *agent, struct drover_err *err)
+{
+	char path[DROVER_PATH_MAX];
+	int r;
+
+	if (access(DROVER_COROSYNC_CONF, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	r = drover_io_path(path, err, "%s/" CLUSTER_STATE, agent->conf.state_dir);
+	return r < 0 ? r : drover_io_remove_durable(path, err);
 }
 
 /* --- what operators ask --- */
@@ -161,10 +180,12 @@ void drover_members_conf(struct drover_agent *agent, uint64_t id,
 void drover_members_reload(struct drover_agent *agent, uint64_t id,
 			   const Drover__ControlRequest *request)
 {
-	struct drover_err err = { 0 };
+	struct drover_err err = { 0 }, why = { 0 };
+	int forgot;
 
 	drover_cluster_close(agent->cluster);
 	agent->cluster = NULL;
+	forgot = forget_if_left(agent, &why);
 	if (drover_members_open(agent, &err) < 0) {
 		/* Without its part in the cluster it could do nothing right. */
 		log_error("%s: droverd ends", err.text);
@@ -172,5 +193,8 @@ void drover_members_reload(struct drover_agent *agent, uint64_t id,
 		drover_end_begin(agent);
 		return;
 	}
-	drover_verbs_reply(agent, id, drover_reply_new());
+	if (forgot < 0)
+		drover_verbs_refuse(agent, id, &why);
+	else
+		drover_verbs_reply(agent, id, drover_reply_new());
 }

@@ -264,12 +264,18 @@ static int update(int argc, char **argv)
 
 static int leave(int argc, char **argv)
 {
+	Drover__ControlReply *reply;
 	int r = tool_parse(argc, argv, NULL, NULL, 0, "drover cluster leave");
 
 	if (r)
 		return r;
 	if (!is_ours(CONF))
 		return tool_fail(EXIT_REFUSED, "this host is in no cluster");
+	/* It has to forget what the cluster knew, so it must be there. */
+	r = ask_status(&reply);
+	if (r)
+		return r;
+	drover__control_reply__free_unpacked(reply, NULL);
 	stop_corosync();
 	if (unlink(CONF) < 0)
 		return tool_fail(EXIT_REFUSED, CONF " cannot be deleted: %s", strerror(errno));
