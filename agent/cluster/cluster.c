@@ -233,6 +233,16 @@ static void on_phase(void *data)
 	c->events.phase(c->events.data);
 }
 
+static void on_expect(void *data, uint32_t votes)
+{
+	struct drover_cluster *c = data;
+	struct drover_err err = { 0 };
+
+	log_info("members that have come count other votes: %u are expected", votes);
+	if (c->bus->ops->weigh(c->bus, 0, 0, votes, &err) < 0)
+		log_warning("%s", err.text);
+}
+
 /* --- the bus and the clock --- */
 
 static void on_view(void *data, const struct drover_bus_view *view)
@@ -268,7 +278,7 @@ static int set_up(struct drover_cluster *c, sd_event *event, const char *host, u
 {
 	const struct drover_bus_events events = { on_view, on_deliver, c };
 	const struct drover_replica_ops ops = {
-		on_send, on_rejoin, on_keep, on_changed, on_applied, on_phase, c
+		on_send, on_rejoin, on_keep, on_changed, on_applied, on_phase, on_expect, c
 	};
 	uint64_t client = 0;
 	int r;

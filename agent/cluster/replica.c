@@ -37,6 +37,8 @@ void drover_replica_exit(struct drover_replica *replica)
 void drover_replica_enter(struct drover_replica *r, enum drover_replica_phase phase)
 {
 	r->phase = phase;
+	if (phase == DROVER_REPLICA_SYNCING)
+		r->syncing_us = r->now_us;
 	r->ops.phase(r->ops.data);
 }
 
@@ -304,6 +306,7 @@ void drover_replica_tick(struct drover_replica *r, uint64_t now_us)
 	for (uint32_t i = 0; stalled && i < r->view.count; i++)
 		r->peers[i].heard_us = now_us;
 	drover_sync_announce(r);
+	drover_sync_agree(r);
 	if (!r->key || now_us - r->beat_us < DROVER_BEAT_US)
 		return;
 	r->beat_us = now_us;

@@ -20,6 +20,11 @@
  * member or on none, and in the same order everywhere; the sender sends it again in the next
  * view until it has come back to him, which is harmless, as doing it twice is doing it once.
  *
+ * Quorum is each member's own view: one that has just come may count hosts that sleep, and see none where
+ * the others see one. It says nothing then, and they wait. After a while one of them has corosync count
+ * as they do, if those who were in the newest active view are here by more than half: no two parts of a
+ * divided cluster have that, however many hosts wake in each.
+ *
  * A member that has said nothing for a while is expelled by an ordered message: its agent hangs.
  */
 #ifndef DROVER_CLUSTER_REPLICA_H
@@ -31,6 +36,7 @@
 #define DROVER_BEAT_US	  5000000ULL	/* between signs of life */
 #define DROVER_SILENCE_US 20000000ULL	/* until a member is expelled */
 #define DROVER_GRACE_US	  10000000ULL	/* in which agents that were just started wait for others */
+#define DROVER_AGREE_US	  5000000ULL	/* until quorate members make the others count as they do */
 
 enum drover_replica_phase {
 	DROVER_REPLICA_OFFLINE,		/* no bus */
@@ -47,6 +53,7 @@ enum drover_replica_phase {
  * @changed: an entry is other than before; @len bytes, or NULL when it is gone
  * @applied: the change of this agent with that number has been made, or refused with @r
  * @phase: the phase, the view or the leader is other than before
+ * @expect: have all hosts of the view count so many votes in the cluster
  */
 struct drover_replica_ops {
 	int (*send)(void *data, const uint8_t *message, size_t len);
@@ -55,6 +62,7 @@ struct drover_replica_ops {
 	void (*changed)(void *data, const char *key, const uint8_t *value, size_t len);
 	void (*applied)(void *data, uint64_t sequence, int r, const struct drover_err *err);
 	void (*phase)(void *data);
+	void (*expect)(void *data, uint32_t votes);
 	void *data;
 };
 
@@ -80,6 +88,7 @@ struct drover_replica_peer {
  * @announced: in this view
  * @fresh: has not been active since it was started, or met its bus again
  * @quorate_us: since when views have been quorate, 0: they are not
+ * @syncing_us: since when the view is quorate and not active, or was last told what to count
  * @source: the peer that sends its state, or NULL
  * @incoming: what has come of it, in @incoming_parts
  */
@@ -98,7 +107,7 @@ struct drover_replica {
 	uint8_t *incoming;
 	size_t incoming_len;
 	uint32_t incoming_parts;
-	uint64_t now_us, quorate_us, beat_us;
+	uint64_t now_us, quorate_us, syncing_us, beat_us;
 };
 
 /**

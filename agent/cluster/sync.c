@@ -67,6 +67,56 @@ void drover_sync_announce(struct drover_replica *r)
 	r->announced = drover_replica_send(r, &m) == 0;
 }
 
+/* --- members that count other votes --- */
+
+static bool is_here(const struct drover_replica *r, uint32_t node)
+{
+	for (uint32_t i = 0; i < r->view.count; i++)
+		if (r->peers[i].bus.node == node && !r->peers[i].expelled)
+			return true;
+	return false;
+}
+
+/* Of the newest active view, as this member has it; unknown to one that was started since. */
+static bool most_are_here(const struct drover_replica *r)
+{
+	size_t here = 0;
+
+	for (size_t i = 0; i < r->store.member_count; i++)
+		here += is_here(r, r->store.members[i].node);
+	return r->store.active == r->store.epoch && 2 * here > r->store.member_count;
+}
+
+/* Somebody is waited for, and this is the first of those who wait. */
+static bool is_first_to_wait(const struct drover_replica *r)
+{
+	const struct drover_replica_peer *first = NULL;
+	bool waits = false;
+
+	for (uint32_t i = 0; i < r->view.count; i++) {
+		const struct drover_replica_peer *p = &r->peers[i];
+
+		if (p->expelled)
+			continue;
+		waits |= !p->client;
+		if (!first && p->client)
+			first = p;
+	}
+	return waits && first && first->bus.node == r->node;
+}
+
+void drover_sync_agree(struct drover_replica *r)
+{
+	const struct drover_bus_view *v = &r->view;
+
+	if (r->phase != DROVER_REPLICA_SYNCING || r->now_us - r->syncing_us < DROVER_AGREE_US ||
+	    !is_first_to_wait(r) || !most_are_here(r))
+		return;
+	r->syncing_us = r->now_us;
+	/* The bus takes no sum that is less than what is there. */
+	r->ops.expect(r->ops.data, v->expected > v->total ? v->expected : v->total);
+}
+
 /* --- the best state --- */
 
 static bool better(const struct drover_replica_peer *a, const struct drover_replica_peer *b)

@@ -21,6 +21,9 @@ void drover_sync_reset(struct drover_replica *r);
 /** drover_sync_announce() - say what this member has, if it is time and has not been done */
 void drover_sync_announce(struct drover_replica *r);
 
+/** drover_sync_agree() - when others wait for long: have them count votes as this member does */
+void drover_sync_agree(struct drover_replica *r);
+
 void drover_sync_announced(struct drover_replica *r, struct drover_replica_peer *from,
 			   uint64_t client, const Drover__ClusterAnnounce *m);
 void drover_sync_part(struct drover_replica *r, struct drover_replica_peer *from,

@@ -40,6 +40,7 @@ struct bus_event {
  * @delivered: number of the event last taken
  * @hung: its agent takes nothing, and gets it later
  * @disk: what it kept
+ * @counts: votes that its host expects in the cluster, 0: of all hosts
  * @told: calls of changed()
  * @result: of the change last made
  */
@@ -55,6 +56,7 @@ struct bus_host {
 	uint64_t delivered;
 	uint8_t *disk;
 	size_t disk_len;
+	uint32_t counts;
 	uint32_t told;
 	uint64_t sequence;
 	uint64_t done_sequence;
@@ -189,12 +191,32 @@ static inline void bus_view(int side)
 	bus_broadcast(side, &e);
 }
 
+static inline void bus_expect(void *data, uint32_t votes)
+{
+	const struct bus_host *from = data;
+
+	for (int i = 0; i < bus.hosts; i++)
+		if (bus.host[i].up && bus.host[i].side == from->side)
+			bus.host[i].counts = votes;
+	bus_view(from->side);
+}
+
 /* The ring changed: everybody has a new view. */
 static inline void bus_views(void)
 {
 	bus.ring++;
 	for (int side = 0; side < HOSTS; side++)
 		bus_view(side);
+}
+
+/* As its corosync counts. */
+static inline void bus_count(const struct bus_host *h, struct drover_bus_view *v)
+{
+	if (!h->counts)
+		return;
+	v->expected = h->counts;
+	v->quorum = h->counts / 2 + 1;
+	v->quorate = v->total >= v->quorum;
 }
 
 static inline bool bus_step(struct bus_host *h)
@@ -205,6 +227,7 @@ static inline bool bus_step(struct bus_host *h)
 		return false;
 	e = h->queue[h->first++ % EVENTS_MAX];
 	h->delivered = e.number;
+	bus_count(h, &e.view);
 	if (e.is_view)
 		drover_replica_view(&h->replica, &e.view);
 	else
@@ -264,7 +287,7 @@ static inline void bus_agent(int i)
 {
 	const struct drover_replica_ops ops = {
 		.send = bus_send, .rejoin = bus_rejoin, .keep = bus_keep, .changed = bus_changed,
-		.applied = bus_applied, .phase = bus_phase, .data = &bus.host[i],
+		.applied = bus_applied, .phase = bus_phase, .expect = bus_expect, .data = &bus.host[i],
 	};
 	struct bus_host *h = &bus.host[i];
 	char name[16];

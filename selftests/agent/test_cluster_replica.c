@@ -393,6 +393,76 @@ static void nobody_is_waited_for_for_ever(void **state)
 
 /* --- what should never be on the wire --- */
 
+/* --- hosts that sleep, whose votes those that are awake do not count --- */
+
+static void only_two_are_awake(void)
+{
+	bus_open(5);
+	for (int i = 0; i < 5; i++)
+		bus.host[i].counts = i < 2 ? 2 : 5;
+	for (int i = 2; i < 5; i++)
+		bus_power_off(i);
+	bus_views();
+	bus_run();
+	assert_same(0, 1);
+}
+
+/* It counts all hosts again, as its file says. */
+static void comes(int i)
+{
+	bus.host[i].counts = 5;
+	bus_agent(i);
+	bus_views();
+	bus_run();
+}
+
+static void one_of_two_comes_back(void **state)
+{
+	only_two_are_awake();
+	bus_power_off(1);
+	bus_views();
+	bus_run();
+	assert_false(bus_active(0));
+	comes(1);
+	bus_time(4000000);
+	assert_int_equal(bus.host[0].replica.phase, DROVER_REPLICA_SYNCING);
+	assert_int_equal(bus.host[1].replica.phase, DROVER_REPLICA_NO_QUORUM);
+	bus_time(3000000);
+	assert_same(0, 1);
+}
+
+/* Each of two that lost each other finds another one that wakes: neither has most of both. */
+static void no_two_parts_wake_a_quorum(void **state)
+{
+	only_two_are_awake();
+	cut(0, 1, 0, 1, 2, 0);
+	comes(2);
+	comes(3);
+	bus_time(60000000);
+	for (int i = 0; i < 4; i++)
+		assert_false(bus_active(i));
+	assert_int_equal(bus.host[0].replica.phase, DROVER_REPLICA_SYNCING);
+	assert_int_equal(bus.host[1].replica.phase, DROVER_REPLICA_SYNCING);
+	heal();
+	bus_time(10000000);
+	assert_same(0, 3);
+}
+
+/* Who was only started knows of no view that was active. */
+static void started_since(void **state)
+{
+	only_two_are_awake();
+	for (int i = 0; i < 2; i++)
+		bus_kill(i);
+	bus_agent(0);
+	/* As drover_store_load() has it. */
+	bus.host[0].replica.store.member_count = 0;
+	bus_views();
+	comes(1);
+	bus_time(60000000);
+	assert_false(bus_active(0));
+}
+
 static void inject(int to, int from, Drover__ClusterMessage *m)
 {
 	struct bus_event e = { .node = from + 1, .process = bus.host[from].process };
@@ -644,6 +714,9 @@ int main(void)
 		test(a_full_disk_keeps_its_host_out),
 		test(all_start_again_with_the_newest_state),
 		test(nobody_is_waited_for_for_ever),
+		test(one_of_two_comes_back),
+		test(no_two_parts_wake_a_quorum),
+		test(started_since),
 		test(messages_of_other_views_are_ignored),
 		test(a_state_that_is_not_the_announced_one_is_refused),
 		test(garbage_is_ignored),
