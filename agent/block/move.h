@@ -50,7 +50,8 @@ struct drover_disk_move_env {
  * drover_disk_move_check() - could it begin?
  * @ret_bytes: out: about what the new image will take, as far as a look at the old one tells
  *
- * Takes no longer than a look at files. Errors: -ENOENT (no such disk or pool), -EROFS (read-only
+ * Takes no longer than a look at files, and five seconds where a store does not answer: -ETIMEDOUT.
+ * Other errors: -ENOENT (no such disk or pool), -EROFS (read-only
  * disk), -ENOSPC, -EALREADY (it lies in that pool, in that format), -EINVAL.
  */
 int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,

@@ -3,16 +3,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/within.h"
 #include "block/move.h"
 #include "block/pool.h"
 #include "block/space.h"
 #include "core/config.h"
 #include "core/nbd.h"
+
+/* A store that is dead never answers, and who asks looks after all other VMs as well. */
+#define ANSWER_MS 5000
 
 static const struct drover_disk_def *find(const struct drover_vm_def *def, const char *name)
 {
@@ -77,9 +83,9 @@ static int look(const struct drover_vm_def *def, const struct drover_disk_def *d
 	return 0;
 }
 
-int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
-			   const char *disk_name, const struct drover_disk_move_options *options,
-			   uint64_t *ret_bytes, struct drover_err *err)
+static int check(const struct drover_conf *conf, const struct drover_vm_def *def,
+		 const char *disk_name, const struct drover_disk_move_options *options,
+		 uint64_t *ret_bytes, struct drover_err *err)
 {
 	const struct drover_disk_def *disk = find(def, disk_name);
 	const struct drover_pool_conf *pool = drover_pool_find(conf, options->pool);
@@ -108,4 +114,43 @@ int drover_disk_move_check(const struct drover_conf *conf, const struct drover_v
 	if (r == 0)
 		r = check_direct(pool, disk, err);
 	return r < 0 ? r : drover_vmdef_check_dir(conf->vm_dir, err);
+}
+
+/* What a check needs that may outlive its caller. */
+struct checking {
+	const struct drover_conf *conf;
+	struct drover_vm_def def;
+	char disk[DROVER_NAME_LEN];
+	struct drover_disk_move_options options;
+	uint64_t bytes;
+};
+
+static int run_check(void *data, struct drover_err *err)
+{
+	struct checking *c = data;
+
+	return check(c->conf, &c->def, c->disk, &c->options, &c->bytes, err);
+}
+
+int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
+			   const char *disk_name, const struct drover_disk_move_options *options,
+			   uint64_t *ret_bytes, struct drover_err *err)
+{
+	struct checking *c = malloc(sizeof(*c));
+	bool late;
+	int r;
+
+	if (!c)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	*c = (struct checking){ .conf = conf, .def = *def, .options = *options };
+	snprintf(c->disk, sizeof(c->disk), "%s", disk_name);
+	r = drover_within(ANSWER_MS, run_check, c, free, &late, err);
+	if (late)
+		return drover_err_set(err, ETIMEDOUT,
+				      "the store of disk %s of vm %s, or pool %s, does not answer in %d s",
+				      disk_name, def->name, options->pool, ANSWER_MS / 1000);
+	if (r == 0)
+		*ret_bytes = c->bytes;
+	free(c);
+	return r;
 }
