@@ -87,9 +87,9 @@ static bool await_turn(struct connection *c, uint8_t *ret_token)
 	while (!t->closed && !t->allowed) {
 		struct timespec until;
 
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec++;
-		pthread_cond_timedwait(&t->changed, &t->lock, &until);
+		pthread_cond_clockwait(&t->changed, &t->lock, CLOCK_MONOTONIC, &until);
 		if (hung_up(c->local))
 			return false;
 	}

@@ -100,10 +100,11 @@ static void await_and_leave(struct waiting *w)
 	struct waiting **p = &waitings;
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += WAIT_S;
 	pthread_mutex_lock(&lock);
-	while (!w->reply && pthread_cond_timedwait(&answered, &lock, &until) == 0)
+	while (!w->reply &&
+	       pthread_cond_clockwait(&answered, &lock, CLOCK_MONOTONIC, &until) == 0)
 		;
 	while (*p != w)
 		p = &(*p)->next;
