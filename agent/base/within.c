@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "base/thread.h"
 
 struct call {
+	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	int (*fn)(void *data, struct drover_err *err);
@@ -60,6 +61,9 @@ static bool await(struct call *call, uint32_t ms)
 	while (!call->over && r == 0)
 		r = pthread_cond_clockwait(&call->ended, &call->lock, CLOCK_MONOTONIC, &until);
 	call->left = !call->over;
+	/* From the unlocking on, a call that was left may be gone. */
+	if (call->left)
+		pthread_detach(call->thread);
 	return call->over;
 }
 
@@ -77,16 +81,20 @@ int drover_within(uint32_t ms, int (*fn)(void *data, struct drover_err *err), vo
 	call->fn = fn;
 	call->data = data;
 	call->drop = drop;
-	r = drover_thread_detached(run, call, err);
-	if (r == 0 && !await(call, ms)) {
+	r = pthread_create(&call->thread, NULL, run, call);
+	if (r) {
+		call_free(call);
+		return drover_err_set(err, r, "cannot start a thread: %s", strerror(r));
+	}
+	if (!await(call, ms)) {
 		*ret_late = true;
 		return -ETIMEDOUT;
 	}
-	if (r == 0) {
-		r = call->result;
-		if (r < 0)
-			drover_err_set(err, r, "%s", call->err.text);
-	}
+	/* What libraries keep for a thread is given back before we go on. */
+	pthread_join(call->thread, NULL);
+	r = call->result;
+	if (r < 0)
+		drover_err_set(err, r, "%s", call->err.text);
 	call_free(call);
 	return r;
 }

@@ -3,10 +3,10 @@
 #include "power/bounded.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/within.h"
 #include "core/clock.h"
 #include "power/deadline.h"
 
@@ -16,23 +16,13 @@
 
 enum verb { ON, OFF, STATE, TEST };
 
-/*
- * One call. Caller and thread share it; the last to let go frees it: the thread if the caller
- * has left, the caller otherwise.
- */
 struct call {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t ended;
-	bool over, left;
 	struct drover_power_access access;
 	enum verb verb;
 	enum drover_power_how how;
 	uint64_t deadline_us;
-	int result;
 	enum drover_power_state state;
 	char text[DROVER_POWER_TEXT_MAX];
-	struct drover_err err;
 };
 
 static struct call *call_create(const struct drover_power_access *access, enum verb verb,
@@ -40,15 +30,9 @@ static struct call *call_create(const struct drover_power_access *access, enum v
 {
 	struct call *call = calloc(1, sizeof(*call));
 	uint64_t now = drover_clock_monotonic(), left = deadline_us > now ? deadline_us - now : 0;
-	pthread_condattr_t attr;
 
 	if (!call)
 		return NULL;
-	pthread_mutex_init(&call->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&call->ended, &attr);
-	pthread_condattr_destroy(&attr);
 	call->access = *access;
 	call->verb = verb;
 	left /= SLACK_PART;
@@ -56,86 +40,29 @@ static struct call *call_create(const struct drover_power_access *access, enum v
 	return call;
 }
 
-static void call_free(struct call *call)
+/* With what is secret in it. */
+static void call_free(void *data)
 {
-	pthread_cond_destroy(&call->ended);
-	pthread_mutex_destroy(&call->lock);
-	explicit_bzero(call, sizeof(*call));
-	free(call);
+	explicit_bzero(data, sizeof(struct call));
+	free(data);
 }
 
-static int perform(struct call *call)
+static int perform(void *data, struct drover_err *err)
 {
+	struct call *call = data;
 	const struct drover_power_ops *ops = call->access.ops;
 
 	switch (call->verb) {
 	case ON:
-		return ops->on(&call->access, call->deadline_us, &call->err);
+		return ops->on(&call->access, call->deadline_us, err);
 	case OFF:
-		return ops->off(&call->access, call->how, call->deadline_us, &call->err);
+		return ops->off(&call->access, call->how, call->deadline_us, err);
 	case STATE:
-		return ops->state(&call->access, call->deadline_us, &call->state, &call->err);
+		return ops->state(&call->access, call->deadline_us, &call->state, err);
 	case TEST:
-		return ops->test(&call->access, call->deadline_us, call->text, &call->err);
+		return ops->test(&call->access, call->deadline_us, call->text, err);
 	}
-	return drover_err_set(&call->err, EINVAL, "no such call");
-}
-
-static void *thread_main(void *data)
-{
-	struct call *call = data;
-	int r = perform(call);
-	bool left;
-
-	pthread_mutex_lock(&call->lock);
-	call->result = r;
-	call->over = true;
-	left = call->left;
-	pthread_cond_signal(&call->ended);
-	pthread_mutex_unlock(&call->lock);
-	if (left)
-		call_free(call);
-	return NULL;
-}
-
-/* True if the call is over; otherwise it belongs to the thread from now on. */
-static bool await(struct call *call, uint64_t deadline_us)
-{
-	struct timespec until = {
-		.tv_sec = deadline_us / 1000000,
-		.tv_nsec = deadline_us % 1000000 * 1000,
-	};
-	bool over;
-	int r = 0;
-
-	pthread_mutex_lock(&call->lock);
-	while (!call->over && r == 0)
-		r = pthread_cond_timedwait(&call->ended, &call->lock, &until);
-	over = call->over;
-	call->left = !over;
-	/* From the unlocking on, a call that was left may be gone. */
-	if (!over)
-		pthread_detach(call->thread);
-	pthread_mutex_unlock(&call->lock);
-	return over;
-}
-
-/* Ends the call, too. */
-static int finish(struct call *call, enum drover_power_state *ret_state, char *text,
-		  struct drover_err *err)
-{
-	int r = call->result;
-
-	/* What libraries keep for a thread is given back before we go on. */
-	pthread_join(call->thread, NULL);
-	if (r < 0)
-		drover_err_set(err, r, "%s", call->err.text);
-	else if (ret_state)
-		*ret_state = call->state;
-	if (r == 0 && text)
-		memcpy(text, call->text, sizeof(call->text));
-	call_free(call);
-	return r;
+	return drover_err_set(err, EINVAL, "no such call");
 }
 
 static int bounded(const struct drover_power_access *access, enum verb verb,
@@ -144,19 +71,21 @@ static int bounded(const struct drover_power_access *access, enum verb verb,
 {
 	struct call *call = call_create(access, verb, deadline_us);
 	unsigned int ms = drover_deadline_left_ms(deadline_us);
+	bool late;
 	int r;
 
 	if (!call)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	call->how = how;
-	r = pthread_create(&call->thread, NULL, thread_main, call);
-	if (r) {
-		call_free(call);
-		return drover_err_set(err, r, "cannot start a thread: %s", strerror(r));
-	}
-	if (await(call, deadline_us))
-		return finish(call, ret_state, text, err);
-	return drover_err_set(err, ETIMEDOUT, "no answer within %.1f s", ms / 1e3);
+	r = drover_within(ms, perform, call, call_free, &late, err);
+	if (late)
+		return drover_err_set(err, r, "no answer within %.1f s", ms / 1e3);
+	if (r == 0 && ret_state)
+		*ret_state = call->state;
+	if (r == 0 && text)
+		memcpy(text, call->text, sizeof(call->text));
+	call_free(call);
+	return r;
 }
 
 int drover_bounded_on(const struct drover_power_access *access, uint64_t deadline_us,
