@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "loop.h"
+#include "server.h"
 #include "net/ktls.h"
 #include "net/tls.h"
 
@@ -46,45 +47,6 @@ static void tls_conf(struct drover_conf *conf, const char *host, const char *pee
 	snprintf(conf->tls.key, sizeof(conf->tls.key), "%s/%s.key", dir, host);
 }
 
-/* host2, which is connected to. */
-struct server {
-	struct drover_conf conf;
-	int listener;
-	uint16_t port;
-	pthread_t thread;
-	int result;
-	uint64_t took_us;
-	struct drover_err err;
-	struct drover_peer *peer;
-	Drover__Hello *hello;
-};
-
-static void *serve(void *data)
-{
-	struct server *s = data;
-	int fd = accept(s->listener, NULL, NULL);
-	uint64_t begin = drover_clock_monotonic();
-
-	s->result = drover_peer_accept(&s->conf, fd, &s->peer, &s->hello, &s->err);
-	s->took_us = drover_clock_monotonic() - begin;
-	return NULL;
-}
-
-static void server_start(struct server *s)
-{
-	memset(s, 0, sizeof(*s));
-	tls_conf(&s->conf, "host2", "host1");
-	s->listener = loop_listen(&s->port);
-	assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
-}
-
-static int server_join(struct server *s)
-{
-	pthread_join(s->thread, NULL);
-	close(s->listener);
-	return s->result;
-}
-
 /* host1 after a good handshake: the socket. */
 static int shake(const struct server *s)
 {
@@ -108,7 +70,7 @@ static void one_who_says_hello_is_let_in(void **state)
 	socklen_t len = sizeof(limit);
 	struct server s;
 
-	server_start(&s);
+	server_start(&s, tls_conf);
 	tls_conf(&conf, "host1", "host2");
 	conf.peers[0].port = s.port;
 	if (drover_peer_connect(&conf, &conf.peers[0], &hello, &peer, &err) < 0)
@@ -134,7 +96,7 @@ static void a_long_hello(void **state)
 	uint8_t *body;
 	size_t len;
 
-	server_start(&s);
+	server_start(&s, tls_conf);
 	peer = loop_peer(shake(&s), "host2");
 	loop_frame(peer->fd, &h, NULL, 0);
 	assert_int_equal(server_join(&s), -EPROTO);
@@ -158,7 +120,7 @@ static void half_a_hello(void **state)
 	struct server s;
 	int fd;
 
-	server_start(&s);
+	server_start(&s, tls_conf);
 	fd = shake(&s);
 	loop_frame(fd, &h, "half", 4);
 	comes_too_late(&s);
@@ -172,7 +134,7 @@ static void a_hello_byte_by_byte(void **state)
 	struct server s;
 	int fd;
 
-	server_start(&s);
+	server_start(&s, tls_conf);
 	fd = shake(&s);
 	loop_frame(fd, &h, NULL, 0);
 	for (int i = 0; i < 90 && drover_io_write(fd, "x", 1) == 0; i++)

@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "loop.h"
+#include "server.h"
 
 /* While not 0, no socket waits longer than this: the handshake's own 20 s are too long here. */
 static int timeout_cap_ms;
@@ -18,45 +19,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	if (timeout_cap_ms && level == SOL_SOCKET && name == SO_RCVTIMEO)
 		value = &cap;
 	return syscall(SYS_setsockopt, fd, level, name, value, len);
-}
-
-/* The accepting side, in a thread of its own. */
-struct server {
-	struct drover_conf conf;
-	int listener;
-	uint16_t port;
-	pthread_t thread;
-	int result;
-	uint64_t took_us;
-	struct drover_err err;
-	struct drover_peer *peer;
-	Drover__Hello *hello;
-};
-
-static void *serve(void *data)
-{
-	struct server *s = data;
-	int fd = accept(s->listener, NULL, NULL);
-	uint64_t begin = drover_clock_monotonic();
-
-	s->result = drover_peer_accept(&s->conf, fd, &s->peer, &s->hello, &s->err);
-	s->took_us = drover_clock_monotonic() - begin;
-	return NULL;
-}
-
-static void server_start(struct server *s)
-{
-	memset(s, 0, sizeof(*s));
-	loop_conf(&s->conf, "host2", "host1");
-	s->listener = loop_listen(&s->port);
-	assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
-}
-
-static int server_join(struct server *s)
-{
-	pthread_join(s->thread, NULL);
-	close(s->listener);
-	return s->result;
 }
 
 static void server_free(struct server *s)
@@ -99,7 +61,7 @@ static void hello_goes_both_ways(void **state)
 	struct drover_peer *peer;
 	struct server s;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	hello.role = DROVER__ROLE__ROLE_RAM;
 	hello.migration_id = UINT64_MAX;
 	hello.token.data = token;
@@ -130,7 +92,7 @@ static void frames_follow(void **state)
 	size_t len;
 	struct server s;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	assert_int_equal(client_connect(&s, "host1", &hello, &peer, &err), 0);
 	assert_int_equal(server_join(&s), 0);
 	for (uint32_t i = 1; i < 100; i++) {
@@ -165,7 +127,7 @@ static int raw_hello(struct server *s, Drover__Hello *hello)
 {
 	int fd;
 
-	server_start(s);
+	server_start(s, loop_conf);
 	fd = loop_dial(s->port);
 	loop_message(fd, DROVER_FRAME_HELLO, 0, &hello->base, 0);
 	return fd;
@@ -220,7 +182,7 @@ static void stranger(void **state)
 	struct drover_peer *peer = NULL;
 	struct server s;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	assert_int_equal(client_connect(&s, "host7", &hello, &peer, &err), -EACCES);
 	assert_null(peer);
 	assert_text(err, "host7 is no peer of host2");
@@ -264,7 +226,7 @@ static void garbage_on_the_port(void **state)
 		struct server s;
 		int fd;
 
-		server_start(&s);
+		server_start(&s, loop_conf);
 		fd = loop_dial(s.port);
 		assert_int_equal(drover_io_write(fd, texts[i].bytes, texts[i].len), 0);
 		assert_int_equal(server_join(&s), -EPROTO);
@@ -283,13 +245,13 @@ static void encrypted_and_not(void **state)
 	struct server s;
 	int fd;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	assert_int_equal(drover_io_write(fd, client, sizeof(client)), 0);
 	assert_int_equal(server_join(&s), -EACCES);
 	expect_refusal(fd, EACCES, "connections to host2 cannot be encrypted: its drover.conf has no section [tls]");
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	s.conf.tls.on = true;
 	assert_int_equal(client_connect(&s, "host1", &hello, &peer, &err), -EACCES);
 	assert_int_equal(server_join(&s), -EACCES);
@@ -307,7 +269,7 @@ static void slow_hello(void **state)
 	time_t begin = time(NULL);
 	int fd;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	drover_frame_pack(&h, header);
 	for (size_t i = 0; i < 9; i++) {
@@ -327,7 +289,7 @@ static void huge_hello(void **state)
 	struct server s;
 	int fd;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	drover_frame_pack(&h, header);
 	assert_int_equal(drover_io_write(fd, header, sizeof(header)), 0);
@@ -342,7 +304,7 @@ static void malformed_hello(void **state)
 	struct server s;
 	int fd;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	loop_frame(fd, &h, body, sizeof(body));
 	assert_int_equal(server_join(&s), -EPROTO);
@@ -355,7 +317,7 @@ static void another_first_frame(void **state)
 	struct server s;
 	int fd;
 
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	loop_message(fd, DROVER_FRAME_COMMIT, 0, &commit.base, 0);
 	assert_int_equal(server_join(&s), -EPROTO);
@@ -368,7 +330,7 @@ static void silence(void **state)
 	int fd;
 
 	timeout_cap_ms = 150;
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	assert_int_equal(server_join(&s), -ETIMEDOUT);
 	timeout_cap_ms = 0;
@@ -384,7 +346,7 @@ static void silence_within_a_frame(void **state)
 	int fd;
 
 	timeout_cap_ms = 150;
-	server_start(&s);
+	server_start(&s, loop_conf);
 	fd = loop_dial(s.port);
 	loop_frame(fd, &h, "short", 5);
 	assert_int_equal(server_join(&s), -ETIMEDOUT);
