@@ -49,8 +49,8 @@ static int copy(struct drover_disk_move *m, struct drover_err *err)
 static void clean_up(struct drover_disk_move *m)
 {
 	drover_fault("disk-switching");
-	drover_moving_adopt(m);
-	drover_moving_retire(m);
+	if (drover_moving_adopt(m) == 0)
+		drover_moving_retire(m);
 }
 
 static int move(struct drover_disk_move *m, struct drover_err *err)

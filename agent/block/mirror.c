@@ -116,10 +116,17 @@ static uint64_t count_dirty(json_t *node)
 	return bytes;
 }
 
+/* Newer QEMUs keep the bitmap in the mirror's filter, which tells the source's file as its own. */
+static bool is_filter(json_t *node, const char *file)
+{
+	return *file && !strcmp(word(node, "drv"), "mirror_top") && !strcmp(word(node, "file"), file);
+}
+
 /* What the target lacks, without the writes of the guest that are just on their way to both. */
 static int look_for_dirty(struct drover_mirror *m, uint64_t *ret_bytes, struct drover_err *err)
 {
 	json_t *nodes = NULL, *node;
+	const char *file = "";
 	uint64_t bytes = 0;
 	size_t i;
 	int r = drover_qmp_call(m->qmp, "query-named-block-nodes", json_pack("{sb}", "flat", 1),
@@ -130,7 +137,12 @@ static int look_for_dirty(struct drover_mirror *m, uint64_t *ret_bytes, struct d
 	json_array_foreach(nodes, i, node)
 	{
 		if (!strcmp(word(node, "node-name"), m->source.name))
-			bytes = count_dirty(node);
+			file = word(node, "file");
+	}
+	json_array_foreach(nodes, i, node)
+	{
+		if (!strcmp(word(node, "node-name"), m->source.name) || is_filter(node, file))
+			bytes += count_dirty(node);
 	}
 	json_decref(nodes);
 	*ret_bytes = bytes;

@@ -157,21 +157,26 @@ void drover_moving_abandon(struct drover_disk_move *m)
 	leave_new(m);
 }
 
-void drover_moving_adopt(struct drover_disk_move *m)
+int drover_moving_adopt(struct drover_disk_move *m)
 {
 	struct drover_disk_move_info info;
 	struct drover_err err = { 0 };
+	int r;
 
 	drover_fault("disk-switched");
 	drover_disk_move_info(m, &info);
 	/* That of an earlier agent has had no other state. */
 	if (info.state != DROVER_DISK_MOVE_SWITCHING)
 		drover_moving_state(m, DROVER_DISK_MOVE_SWITCHING);
-	while (m->env->switched(m->env->data, &info, &err) < 0) {
+	while ((r = m->env->switched(m->env->data, &info, &err)) < 0) {
 		drover_moving_say(m, "the definition still names the old image: %s", err.text);
+		/* There is none, and the VM does not run: nothing here can name the old image. */
+		if (r == -ENOENT)
+			return r;
 		drover_moving_rest();
 	}
 	drover_moving_say(m, NULL);
+	return 0;
 }
 
 /* Returns whether it is gone. */

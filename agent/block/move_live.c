@@ -220,8 +220,11 @@ static int where_is_it(struct drover_live *l)
 	int r;
 
 	while ((r = drover_node_of_disk(l->mirror.qmp, l->m->record.disk, &used, &err)) < 0) {
-		/* A QEMU that is gone has left both the same: what was written down decides. */
-		if (r == -EPIPE)
+		/*
+		 * A QEMU that is gone, or a guest that has put the disk away, has left both the same: what
+		 * was written down decides.
+		 */
+		if (r == -EPIPE || r == -ENOENT)
 			return l->m->record.step == DROVER_DISK_STEP_SWITCHING;
 		drover_moving_say(l->m, "which image QEMU uses is not known yet: %s", err.text);
 		drover_moving_rest();
@@ -299,7 +302,8 @@ static void clean_up(struct drover_live *l)
 	struct drover_err err = { 0 };
 	int r;
 
-	drover_moving_adopt(m);
+	if (drover_moving_adopt(m) < 0)
+		return;
 	r = drover_node_sweep(l->mirror.qmp, m->record.disk, &err);
 	/* The VM may have ended meanwhile. */
 	if (r < 0 && r != -EPIPE)
@@ -324,10 +328,23 @@ static void back_out(struct drover_live *l)
 		drover_moving_abandon(l->m);
 }
 
+/* Which image is the true one QEMU alone knows: it is asked until it tells, or is gone. */
+static int find_out(struct drover_live *l, bool *ret_switched, struct drover_err *err)
+{
+	int r;
+
+	while ((r = drover_live_recover(l, ret_switched, err)) == -ETIMEDOUT) {
+		drover_moving_say(l->m, "QEMU does not tell yet what became of the move: %s", err->text);
+		drover_moving_rest();
+	}
+	drover_moving_say(l->m, NULL);
+	return r;
+}
+
 static int move(struct drover_live *l, struct drover_err *err)
 {
 	bool switched = false;
-	int r = l->m->recovers ? drover_live_recover(l, &switched, err) : begin(l, err);
+	int r = l->m->recovers ? find_out(l, &switched, err) : begin(l, err);
 
 	if (r == 0 && !switched)
 		r = copy(l, err);

@@ -94,9 +94,10 @@ void drover_moving_abandon(struct drover_disk_move *m);
  * drover_moving_adopt() - the new image is the true one: the definition says so from now on
  *
  * Returns when it does. Until then the move is SWITCHING, which keeps its VM from being
- * started and migrated, and its disk from being moved.
+ * started and migrated, and its disk from being moved. Errors: -ENOENT where there is no definition,
+ * and the VM does not run: the record is to stay.
  */
-void drover_moving_adopt(struct drover_disk_move *m);
+int drover_moving_adopt(struct drover_disk_move *m);
 
 /** drover_moving_retire() - nobody uses the old image: it goes, or stays with a record */
 void drover_moving_retire(struct drover_disk_move *m);
