@@ -184,6 +184,14 @@ u64 drover_slots_stamp(struct drover_vmref *vm)
 	return stamp;
 }
 
+/* A birthmark may come again after a re-creation: place, size and memory have to be the same, too. */
+static bool is_still(const struct kvm_memory_slot *now, const struct drover_slot *slot)
+{
+	return drover_kvm_slot_birthmark(now) == slot->birthmark &&
+	       now->base_gfn == slot->gpa >> PAGE_SHIFT && now->npages == slot->pages &&
+	       now->userspace_addr == slot->hva;
+}
+
 /**
  * drover_slot_set_log() - turn a slot's dirty log on or off
  * @vm:	the VM, within drover_vmref_run()
@@ -212,7 +220,7 @@ int drover_slot_set_log(struct drover_vmref *vm, const struct drover_slot *slot,
 
 	mutex_lock(&kvm->slots_lock);
 	now = id_to_memslot(__kvm_memslots(kvm, slot->id >> 16), slot->id & 0xffff);
-	if (now && drover_kvm_slot_birthmark(now) == slot->birthmark)
+	if (now && is_still(now, slot))
 		ret = drover_kvm_set_region(kvm, &region);
 	mutex_unlock(&kvm->slots_lock);
 	return ret;
