@@ -91,6 +91,7 @@ struct drover_replica_peer {
  * @syncing_us: since when the view is quorate and not active, or was last told what to count
  * @source: the peer that sends its state, or NULL
  * @incoming: what has come of it, in @incoming_parts
+ * @active_nodes: @active_count of them: who was in the newest view that became active
  */
 struct drover_replica {
 	struct drover_replica_ops ops;
@@ -108,6 +109,8 @@ struct drover_replica {
 	size_t incoming_len;
 	uint32_t incoming_parts;
 	uint64_t now_us, quorate_us, syncing_us, beat_us;
+	uint32_t active_nodes[DROVER_BUS_MEMBERS_MAX];
+	uint32_t active_count;
 };
 
 /**

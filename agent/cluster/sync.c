@@ -80,11 +80,11 @@ static bool is_here(const struct drover_replica *r, uint32_t node)
 /* Of the newest active view, as this member has it; unknown to one that was started since. */
 static bool most_are_here(const struct drover_replica *r)
 {
-	size_t here = 0;
+	uint32_t here = 0;
 
-	for (size_t i = 0; i < r->store.member_count; i++)
-		here += is_here(r, r->store.members[i].node);
-	return r->store.active == r->store.epoch && 2 * here > r->store.member_count;
+	for (uint32_t i = 0; i < r->active_count; i++)
+		here += is_here(r, r->active_nodes[i]);
+	return 2 * here > r->active_count;
 }
 
 /* Somebody is waited for, and this is the first of those who wait. */
@@ -364,6 +364,14 @@ void drover_sync_part(struct drover_replica *r, struct drover_replica_peer *from
 	begin_epoch(r);
 }
 
+/* The next one may begin, and never become active. */
+static void note_active(struct drover_replica *r)
+{
+	r->active_count = 0;
+	for (size_t i = 0; i < r->store.member_count; i++)
+		r->active_nodes[r->active_count++] = r->store.members[i].node;
+}
+
 void drover_sync_ready(struct drover_replica *r, struct drover_replica_peer *from,
 		       const Drover__ClusterReady *m)
 {
@@ -375,5 +383,6 @@ void drover_sync_ready(struct drover_replica *r, struct drover_replica_peer *fro
 			return;
 	r->fresh = false;
 	r->store.active = r->store.epoch;
+	note_active(r);
 	drover_replica_enter(r, DROVER_REPLICA_ACTIVE);
 }
