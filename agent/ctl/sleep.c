@@ -148,8 +148,9 @@ int drover_sleep_check_awake(const struct drover_agent *agent, struct drover_err
 			r = drover_err_set(
 				err, EBUSY,
 				"host %s sleeps or is on its way, and its vote would count "
-				"again; drover host standby %s off wakes it",
-				host, host);
+				"again; drover host standby %s off wakes it, without quorum "
+				"drover host power on %s",
+				host, host, host);
 	}
 	drover_shared_free(&list);
 	return r;

@@ -206,10 +206,13 @@ static void step_leaving(struct sleeper *s)
 	 * one that led, and has handed that over, is away for a moment.
 	 */
 	if (!drover_shared_is_member(s->agent, s->r->host)) {
-		if (s->r->told_us)
+		if (s->r->told_us) {
+			/* Whether it heard that nobody knows: a VM may have been started there. */
+			s->r->told_us = 0;
 			sleeper_enter(s, STOPPING);
-		else if (is_over(s, LEAVE_US))
+		} else if (is_over(s, LEAVE_US)) {
 			sleeper_give_up(s, "it was lost before it was told to leave");
+		}
 		return;
 	}
 	if (!was_looked_at(s) || !take_votes(s))
@@ -284,7 +287,11 @@ static void turn_off(struct sleeper *s)
  */
 static void await_silence(struct sleeper *s)
 {
-	if (s->silent_us && drover_clock_monotonic() - s->silent_us >= SILENT_US)
+	bool silent = s->silent_us && drover_clock_monotonic() - s->silent_us >= SILENT_US;
+
+	if (silent && !s->r->told_us)
+		not_off(s, "it was lost before it said that it leaves: VMs may run there");
+	else if (silent)
 		is_off(s, drover_power_wol.name);
 	else if (!s->silent_us && is_over(s, GONE_US))
 		not_off(s, "it was told to turn itself off, and is there still");

@@ -404,6 +404,8 @@ static void left_when_the_leader_was_lost(void **state)
 	sleeps("host3", LEAVING)->r->told_us = drover_clock_realtime();
 	step("host3");
 	assert_int_equal(kept("host3")->state, STOPPING);
+	/* Whether it heard the order nobody knows: it is not cut off unless it says that it is empty. */
+	assert_int_equal(kept("host3")->told_us, 0);
 }
 
 /* All members know of the order before it is given. */
