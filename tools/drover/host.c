@@ -77,12 +77,6 @@ static void tell_obstacles(const Drover__DrsInfo *d, const char *host)
 			fprintf(stderr, "%s: %s\n", d->moves[i]->vm, d->moves[i]->reason);
 }
 
-static bool is_gone(const Drover__DrsHost *h)
-{
-	return h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_STANDBY ||
-	       h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_DOWN;
-}
-
 int host_left_on(const Drover__DrsInfo *d, const char *host, uint64_t since_us)
 {
 	const Drover__DrsHost *h = NULL;
@@ -95,9 +89,13 @@ int host_left_on(const Drover__DrsInfo *d, const char *host, uint64_t since_us)
 	if (h && h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_MAINTENANCE)
 		return h->vms;
 	/* Who leads since a moment ago may not have heard a host that is up. */
-	if ((!h || is_gone(h)) && d->pass_time_us > since_us + GONE_US)
-		return HOST_LEFT_GONE;
-	return HOST_LEFT_UNKNOWN;
+	if (d->pass_time_us <= since_us + GONE_US)
+		return HOST_LEFT_UNKNOWN;
+	/* It was empty when it went to sleep. */
+	if (h && h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_STANDBY)
+		return 0;
+	return !h || h->state == DROVER__DRS_HOST_STATE__DRS_HOST_STATE_DOWN ? HOST_LEFT_GONE
+									     : HOST_LEFT_UNKNOWN;
 }
 
 static int look(const char *host, uint64_t since_us, int *ret_left, bool *ret_stuck)
@@ -152,10 +150,11 @@ static int await_empty(const char *host)
 	if (stuck)
 		return tool_fail(EXIT_REFUSED, "host %s takes no VMs any more, but %d cannot leave it",
 				 host, left);
+	if (left == HOST_LEFT_GONE)
+		return tool_fail(EXIT_REFUSED, "host %s takes no VMs any more, but is not there: it is off, "
+				 "or nobody hears it and VMs run there still", host);
 	if (!tool_json)
-		printf(left == HOST_LEFT_GONE ? "host %s is not on, and takes no VMs when it comes back\n"
-					      : "host %s is empty\n",
-		       host);
+		printf("host %s is empty\n", host);
 	return EXIT_DONE;
 }
 
