@@ -157,27 +157,44 @@ static void *run_check(void *data)
 struct sleepers {
 	struct drover_agent *agent;
 	struct asking *asking;
+	const char *vm;
 };
 
-/* It was empty when it left, and whoever runs without quorum asks us before it starts a VM. */
+/* Seen off, and not up yet. It was empty when it left, and asks all others before it starts a VM. */
+static bool is_asleep(struct drover_agent *agent, const char *host)
+{
+	Drover__SleepRecord *r = drover_shared_get(agent, DROVER_SHARED_SLEEP, host,
+						   &drover__sleep_record__descriptor);
+	bool asleep = r && !r->lost &&
+		      (r->state == DROVER__SLEEP_RECORD__STATE__ASLEEP ||
+		       r->state == DROVER__SLEEP_RECORD__STATE__WAKING ||
+		       r->state == DROVER__SLEEP_RECORD__STATE__BOOTING);
+
+	if (r)
+		drover__sleep_record__free_unpacked(r, NULL);
+	return asleep;
+}
+
 static void do_sleepers(void *data)
 {
 	struct sleepers *s = data;
 	struct drover_agent *agent = s->agent;
+	Drover__VmRecord *last;
+
+	if (agent->alone || !drover_shared_active(agent))
+		return;
+	last = drover_shared_get(agent, DROVER_SHARED_VM, s->vm, &drover__vm_record__descriptor);
 
 	for (uint32_t i = 0; i < agent->conf.peer_count; i++) {
 		const char *host = agent->conf.peers[i].name;
-		Drover__SleepRecord *r;
 
-		if (agent->alone || !drover_shared_active(agent) ||
-		    drover_shared_is_member(agent, host))
-			continue;
-		r = drover_shared_get(agent, DROVER_SHARED_SLEEP, host,
-				      &drover__sleep_record__descriptor);
-		s->asking[i].asleep = r && r->state == DROVER__SLEEP_RECORD__STATE__ASLEEP;
-		if (r)
-			drover__sleep_record__free_unpacked(r, NULL);
+		/* Where it ran last its disks may have moved, and nobody else has heard of that. */
+		s->asking[i].asleep = !drover_shared_is_member(agent, host) &&
+				      !(last && !strcmp(last->host, host)) &&
+				      is_asleep(agent, host);
 	}
+	if (last)
+		drover__vm_record__free_unpacked(last, NULL);
 }
 
 /*
@@ -198,7 +215,7 @@ static bool disks_are_known(const struct asking *asking, uint32_t count,
 static int judge(struct drover_agent *agent, const char *vm, const struct drover_vm_def *def,
 		 bool moved, struct asking *asking, bool force, struct drover_err *err)
 {
-	struct sleepers sleepers = { .agent = agent, .asking = asking };
+	struct sleepers sleepers = { .agent = agent, .asking = asking, .vm = vm };
 	uint32_t count = agent->conf.peer_count;
 	bool silent = false;
 

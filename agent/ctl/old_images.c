@@ -106,8 +106,8 @@ int drover_old_images_check(const struct drover_conf *conf, const struct drover_
 				return drover_err_set(
 					err, ESTALE,
 					"disk %s of vm %s was moved on %s, where it is now %.256s, and the "
-					"definition here names the old image; correct its path, or start "
-					"it by --force",
+					"definition here names the old image; start it where it ran last, "
+					"or here by --force",
 					disk->name, def->name, host, reply->old[k]->new_path);
 	}
 	return 0;

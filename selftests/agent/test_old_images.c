@@ -128,7 +128,7 @@ static void an_old_image_is_refused(void **state)
 	assert_int_equal(check("host2", &err), -ESTALE);
 	assert_string_equal(err.text, "disk root of vm web was moved on host1, where it is now "
 				      "/mnt/b/web-root.raw, and the definition here names the old "
-				      "image; correct its path, or start it by --force");
+				      "image; start it where it ran last, or here by --force");
 	strcpy(def.disks[0].path, "/srv/b/web-root.raw");
 	fine();
 }
