@@ -23,14 +23,6 @@
 
 /* --- the plan --- */
 
-static const struct drover_disk_def *disk_of(const struct drover_vm_def *def, const char *name)
-{
-	for (uint32_t i = 0; i < def->disk_count; i++)
-		if (!strcmp(def->disks[i].name, name))
-			return &def->disks[i];
-	return NULL;
-}
-
 static bool is_planned(const struct drover_landing *l, const char *disk)
 {
 	for (uint32_t i = 0; i < l->count; i++)
@@ -42,7 +34,7 @@ static bool is_planned(const struct drover_landing *l, const char *disk)
 static int check_travel(const struct drover_landing *l, const struct drover_vm_def *def,
 			const Drover__DiskTravel *d, struct drover_err *err)
 {
-	const struct drover_disk_def *disk = disk_of(def, d->disk);
+	const struct drover_disk_def *disk = drover_vmdef_disk(def, d->disk);
 
 	if (!disk || disk->readonly || is_planned(l, d->disk))
 		return drover_err_set(err, EINVAL, "vm %s has no disk of that name to travel",

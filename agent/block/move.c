@@ -16,6 +16,7 @@
 #include "block/moving.h"
 #include "block/pool.h"
 #include "core/clock.h"
+#include "core/config.h"
 
 #define REST_S 2
 
@@ -327,20 +328,18 @@ int drover_disk_move_start(const struct drover_disk_move_env *env, const char *v
 {
 	struct drover_disk_record record;
 	struct drover_disk_move *m;
-	uint32_t i = 0;
+	const struct drover_disk_def *d = drover_vmdef_disk(def, disk);
 	uint64_t bytes;
 	int r = drover_disk_move_check(env->conf, def, disk, options, &bytes, err);
 
-	while (r == 0 && strcmp(def->disks[i].name, disk))
-		i++;
 	if (r == 0)
-		r = fill_record(env->conf, def, &def->disks[i], options, &record, err);
+		r = fill_record(env->conf, def, d, options, &record, err);
 	if (r < 0)
 		return r;
 	m = create(env, &record, vm_dir);
 	if (m) {
 		m->options = *options;
-		m->disk = def->disks[i];
+		m->disk = *d;
 		m->bandwidth = options->bandwidth;
 	}
 	return begin(m, ret_move, err);

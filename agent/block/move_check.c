@@ -20,14 +20,6 @@
 /* A store that is dead never answers, and who asks looks after all other VMs as well. */
 #define ANSWER_MS 5000
 
-static const struct drover_disk_def *find(const struct drover_vm_def *def, const char *name)
-{
-	for (uint32_t i = 0; i < def->disk_count; i++)
-		if (!strcmp(def->disks[i].name, name))
-			return &def->disks[i];
-	return NULL;
-}
-
 static int check_format(const struct drover_disk_def *disk, const char *format, bool keep_backing,
 			struct drover_err *err)
 {
@@ -87,7 +79,7 @@ static int check(const struct drover_conf *conf, const struct drover_vm_def *def
 		 const char *disk_name, const struct drover_disk_move_options *options,
 		 uint64_t *ret_bytes, struct drover_err *err)
 {
-	const struct drover_disk_def *disk = find(def, disk_name);
+	const struct drover_disk_def *disk = drover_vmdef_disk(def, disk_name);
 	const struct drover_pool_conf *pool = drover_pool_find(conf, options->pool);
 	const char *format;
 	int r;

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "core/config.h"
 
 #define RECORD_MAX 65536
 
@@ -193,10 +194,9 @@ void drover_disk_record_reuse(const struct drover_conf *conf, const char *path)
 
 static bool names_old(const struct drover_vm_def *def, const struct drover_disk_record *record)
 {
-	for (uint32_t i = 0; i < def->disk_count; i++)
-		if (!strcmp(def->disks[i].name, record->disk))
-			return !strcmp(def->disks[i].path, record->old_path);
-	return false;
+	const struct drover_disk_def *disk = drover_vmdef_disk(def, record->disk);
+
+	return disk && !strcmp(disk->path, record->old_path);
 }
 
 int drover_disk_record_check(const struct drover_conf *conf, const struct drover_vm_def *def,

@@ -38,6 +38,9 @@ int drover_vmdef_parse(const char *text, const char *origin, struct drover_vm_de
 int drover_vmdef_read(const char *dir, const char *name, struct drover_vm_def *ret_def,
 		      char **ret_text, struct drover_err *err);
 
+/** drover_vmdef_disk() - the disk of that name, or NULL */
+const struct drover_disk_def *drover_vmdef_disk(const struct drover_vm_def *def, const char *name);
+
 /** drover_vmdef_check_dir() - definitions in that directory, which is made, can be changed */
 int drover_vmdef_check_dir(const char *dir, struct drover_err *err);
 

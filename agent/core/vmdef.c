@@ -23,12 +23,12 @@ struct reader {
 	bool had_vm, had_console;
 };
 
-static bool has_disk(const struct drover_vm_def *def, const char *name)
+const struct drover_disk_def *drover_vmdef_disk(const struct drover_vm_def *def, const char *name)
 {
 	for (uint32_t i = 0; i < def->disk_count; i++)
 		if (!strcmp(def->disks[i].name, name))
-			return true;
-	return false;
+			return &def->disks[i];
+	return NULL;
 }
 
 static bool has_nic(const struct drover_vm_def *def, const char *name)
@@ -47,7 +47,7 @@ static int begin_disk(struct reader *r, const char *name, struct drover_err *err
 	if (!drover_name_valid(name) || strlen(name) > 16)
 		return drover_err_set(err, EINVAL,
 				      "a disk needs a name of at most 16 letters, as in [disk root]");
-	if (has_disk(def, name))
+	if (drover_vmdef_disk(def, name))
 		return drover_err_set(err, EINVAL, "a second section [disk %s]", name);
 	if (def->disk_count == DROVER_DISKS_MAX)
 		return drover_err_set(err, EINVAL, "more than %d disks", DROVER_DISKS_MAX);

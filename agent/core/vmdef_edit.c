@@ -113,20 +113,18 @@ static int walk(struct edit *e, const char *text, char **ret_text, struct drover
 static int check(const char *text, const char *disk, const char *path, const char *format,
 		 struct drover_err *err)
 {
+	const struct drover_disk_def *now;
 	struct drover_vm_def def;
 	int r = drover_vmdef_parse(text, "the new definition", &def, err);
 
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < def.disk_count; i++)
-		if (!strcmp(def.disks[i].name, disk))
-			return !strcmp(def.disks[i].path, path) &&
-					       !strcmp(def.disks[i].format, format)
-				       ? 0
-				       : drover_err_set(err, EINVAL,
-							"\"%s\" cannot be the path of disk %s",
-							path, disk);
-	return drover_err_set(err, ENOENT, "vm %s has no disk %s", def.name, disk);
+	now = drover_vmdef_disk(&def, disk);
+	if (!now)
+		return drover_err_set(err, ENOENT, "vm %s has no disk %s", def.name, disk);
+	if (strcmp(now->path, path) || strcmp(now->format, format))
+		return drover_err_set(err, EINVAL, "\"%s\" cannot be the path of disk %s", path, disk);
+	return 0;
 }
 
 int drover_vmdef_set_disk(const char *text, const char *disk, const char *path, const char *format,

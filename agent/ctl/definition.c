@@ -44,14 +44,9 @@ static int change(char **text, const char *disk, const char *path, const char *f
 	return 0;
 }
 
-static bool has_image(const struct drover_vm_def *def, const char *disk, const char *path,
-		      const char *format)
+static bool is_image(const struct drover_disk_def *disk, const char *path, const char *format)
 {
-	for (uint32_t i = 0; i < def->disk_count; i++)
-		if (!strcmp(def->disks[i].name, disk))
-			return !strcmp(def->disks[i].path, path) &&
-			       !strcmp(def->disks[i].format, format);
-	return false;
+	return !strcmp(disk->path, path) && !strcmp(disk->format, format);
 }
 
 /* For the VM's next start here. */
@@ -60,6 +55,7 @@ static int change_file(struct drover_agent *agent, const char *vm, const char *r
 		       struct drover_err *err)
 {
 	char file[DROVER_PATH_MAX];
+	const struct drover_disk_def *now;
 	auto_free char *text = NULL;
 	struct drover_vm_def def = { 0 };
 	int r = drover_io_path(file, err, "%s/%s.conf", agent->conf.vm_dir, vm);
@@ -73,7 +69,8 @@ static int change_file(struct drover_agent *agent, const char *vm, const char *r
 	if (r == 0 && !text)
 		r = drover_err_set(err, ENOMEM, "out of memory");
 	/* Somebody has corrected what cannot be written from here. */
-	if (r == 0 && has_image(&def, disk, path, format))
+	now = drover_vmdef_disk(&def, disk);
+	if (r == 0 && now && is_image(now, path, format))
 		return 0;
 	if (r == 0)
 		r = change(&text, disk, path, format, err);
@@ -110,16 +107,6 @@ int drover_definition_set_disk(struct drover_agent *agent, const char *vm, const
 	return r < 0 || file >= 0 ? r : drover_err_set(err, file, "%s", why.text);
 }
 
-static bool has_other_image(const struct drover_vm_def *def, const struct drover_disk_def *disk)
-{
-	for (uint32_t i = 0; i < def->disk_count; i++)
-		if (!strcmp(def->disks[i].name, disk->name))
-			return strcmp(def->disks[i].path, disk->path) ||
-			       strcmp(def->disks[i].format, disk->format);
-	/* One that is missing there was removed by hand. */
-	return false;
-}
-
 int drover_definition_follow(struct drover_agent *agent, const struct drover_vm *vm,
 			     struct drover_err *err)
 {
@@ -130,8 +117,10 @@ int drover_definition_follow(struct drover_agent *agent, const struct drover_vm 
 		return 0;
 	for (uint32_t i = 0; i < vm->def.disk_count && r == 0; i++) {
 		const struct drover_disk_def *disk = &vm->def.disks[i];
+		const struct drover_disk_def *now = drover_vmdef_disk(&def, disk->name);
 
-		if (has_other_image(&def, disk))
+		/* One that is missing there was removed by hand. */
+		if (now && !is_image(now, disk->path, disk->format))
 			r = change_file(agent, vm->def.name, NULL, disk->name, disk->path,
 					disk->format, err);
 	}

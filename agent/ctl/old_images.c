@@ -14,14 +14,6 @@
 
 /* --- the host that knows --- */
 
-static const struct drover_disk_def *disk_of(const struct drover_vm_def *def, const char *name)
-{
-	for (uint32_t i = 0; i < def->disk_count; i++)
-		if (!strcmp(def->disks[i].name, name))
-			return &def->disks[i];
-	return NULL;
-}
-
 /* One that the definition names again is old only as long as that could not be changed. */
 static bool is_old(const struct drover_disk_record *q, const struct drover_disk_def *now)
 {
@@ -71,7 +63,7 @@ void drover_old_images_tell(const struct drover_conf *conf, const char *vm, cons
 	for (size_t i = 0; i < count && images->images && images->list; i++) {
 		const struct drover_disk_record *q = &images->records[i];
 		const struct drover_pool_conf *pool = drover_pool_of(conf, q->old_path);
-		const struct drover_disk_def *now = disk_of(&images->defined, q->disk);
+		const struct drover_disk_def *now = drover_vmdef_disk(&images->defined, q->disk);
 
 		if (!strcmp(q->vm, vm) && pool && pool->id[0] && is_old(q, now))
 			add(images, pool, q, now, reply);
