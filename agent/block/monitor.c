@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "vm/qmp.h"
+#include "vm/rundir.h"
 
 #define CONNECT_MS     10000
 #define QMP_TIMEOUT_MS 60000
@@ -32,12 +33,9 @@ static int open_monitor(const char *vm_dir, struct drover_block_monitor **ret_mo
 			struct drover_err *err)
 {
 	struct drover_block_monitor *m = calloc(1, sizeof(*m));
-	char path[DROVER_PATH_MAX];
-	int r = m ? drover_io_path(path, err, "%s/migrate.sock", vm_dir)
+	int r = m ? drover_rundir_monitor(vm_dir, CONNECT_MS, &m->qmp, err)
 		  : drover_err_set(err, ENOMEM, "out of memory");
 
-	if (r == 0)
-		r = drover_qmp_connect(path, CONNECT_MS, &m->qmp, err);
 	if (r < 0) {
 		free(m);
 		return r;

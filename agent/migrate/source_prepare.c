@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "migrate/source_stages.h"
 #include "stat/host.h"
 #include "vm/qmp.h"
+#include "vm/rundir.h"
 
 #define QMP_TIMEOUT_MS	   20000
 #define PREPARE_TIMEOUT_MS 120000
@@ -32,11 +32,9 @@ static int open_tracker(struct drover_source *s, struct drover_err *err)
 
 static int open_qmp(struct drover_source *s, struct drover_err *err)
 {
-	char path[DROVER_PATH_MAX], status[32];
-	int r = drover_io_path(path, err, "%s/migrate.sock", s->vm->dir);
+	char status[32];
+	int r = drover_rundir_monitor(s->vm->dir, 5000, &s->qmp, err);
 
-	if (r == 0)
-		r = drover_qmp_connect(path, 5000, &s->qmp, err);
 	if (r == 0)
 		r = drover_qmp_status(s->qmp, status, sizeof(status), err);
 	if (r < 0)

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "core/clock.h"
 #include "migrate/relay.h"
 #include "migrate/verify.h"
+#include "vm/rundir.h"
 
 #define QMP_TIMEOUT_MS 20000
 #define RESUME_TRIES   300
@@ -330,23 +330,13 @@ static int undo(struct drover_vm *vm, struct drover_qmp *qmp, struct drover_err 
 
 static int connect_and_undo(struct drover_vm *vm, struct drover_err *err)
 {
-	char path[DROVER_PATH_MAX];
 	struct drover_qmp *qmp = NULL;
-	int r = drover_io_path(path, err, "%s/migrate.sock", vm->dir);
+	int r = drover_rundir_monitor(vm->dir, 5000, &qmp, err);
 
-	if (r == 0)
-		r = drover_qmp_connect(path, 5000, &qmp, err);
 	if (r == 0)
 		r = undo(vm, qmp, err);
 	drover_qmp_close(qmp);
 	return r;
-}
-
-static bool process_ended(const struct drover_vm *vm)
-{
-	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) != 0;
 }
 
 int drover_switchover_resume(struct drover_vm *vm, struct drover_qmp *qmp, uint32_t timeout_s,
@@ -361,7 +351,7 @@ int drover_switchover_resume(struct drover_vm *vm, struct drover_qmp *qmp, uint3
 		if (r == 0)
 			return 0;
 		drover_err_prefix(err, "vm %s could not be resumed", vm->def.name);
-		if (process_ended(vm) || tries == RESUME_TRIES ||
+		if (drover_vm_has_ended(vm) || tries == RESUME_TRIES ||
 		    (timeout_s && drover_clock_monotonic() + nap.tv_sec * 1000000ULL > end))
 			return r;
 		log_warning("%s; trying again", err->text);

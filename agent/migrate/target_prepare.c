@@ -12,6 +12,7 @@
 #include "migrate/target_stages.h"
 #include "stat/host.h"
 #include "vm/qmp.h"
+#include "vm/rundir.h"
 
 static int check_processor(const struct drover_conf *conf, const Drover__Prepare *p,
 			   const struct drover_vm_def *def, struct drover_err *err)
@@ -84,15 +85,12 @@ static int set_capabilities(struct drover_target *t, struct drover_err *err)
 
 static int launch(struct drover_target *t, const char *text, struct drover_err *err)
 {
-	char path[DROVER_PATH_MAX];
 	int r = drover_vm_launch(t->m->env->conf, &t->def, text, true, &t->vm, err);
 
 	if (r == 0)
 		r = write_origin(t, err);
 	if (r == 0)
-		r = drover_io_path(path, err, "%s/migrate.sock", t->vm->dir);
-	if (r == 0)
-		r = drover_qmp_connect(path, 5000, &t->qmp, err);
+		r = drover_rundir_monitor(t->vm->dir, 5000, &t->qmp, err);
 	return r < 0 ? r : set_capabilities(t, err);
 }
 

@@ -88,12 +88,9 @@ static int read_mark(const struct drover_vm *vm, struct word *w, struct drover_e
 
 static int end_mirrors(const struct drover_vm *vm, struct drover_err *err)
 {
-	char path[DROVER_PATH_MAX];
 	struct drover_qmp *qmp = NULL;
-	int r = drover_io_path(path, err, "%s/migrate.sock", vm->dir);
+	int r = drover_rundir_monitor(vm->dir, 5000, &qmp, err);
 
-	if (r == 0)
-		r = drover_qmp_connect(path, 5000, &qmp, err);
 	if (r == 0)
 		r = drover_travel_clean(qmp, err);
 	drover_qmp_close(qmp);

@@ -3,7 +3,6 @@
 #include "vm/await.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,13 +54,6 @@ static int ended_early(const struct drover_vm *vm, int log, struct drover_err *e
 			      last_complaint(text));
 }
 
-static bool has_ended(const struct drover_vm *vm)
-{
-	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
-
 int drover_await_monitor(struct drover_vm *vm, int log, struct drover_err *err)
 {
 	uint64_t deadline = drover_clock_monotonic() + START_TIMEOUT_MS * 1000ULL;
@@ -74,7 +66,7 @@ int drover_await_monitor(struct drover_vm *vm, int log, struct drover_err *err)
 	do {
 		if (drover_qmp_connect(path, TRY_MS, &vm->qmp, &why) == 0)
 			return 0;
-		if (has_ended(vm))
+		if (drover_vm_has_ended(vm))
 			return ended_early(vm, log, err);
 	} while (drover_clock_monotonic() < deadline);
 	return drover_err_set(err, ETIMEDOUT, "QEMU of vm %s does not answer: %s", vm->def.name,

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "vm/qmp.h"
 
 #define FILE_MAX_BYTES 65536
 #define DEPTH_MAX      8
@@ -51,6 +52,15 @@ int drover_rundir_log(const struct drover_vm *vm, struct drover_err *err)
 		return r;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
 	return fd < 0 ? drover_err_set(err, errno, "cannot make %s: %s", path, strerror(errno)) : fd;
+}
+
+int drover_rundir_monitor(const char *dir, int timeout_ms, struct drover_qmp **ret_qmp,
+			  struct drover_err *err)
+{
+	char path[DROVER_PATH_MAX];
+	int r = drover_io_path(path, err, "%s/migrate.sock", dir);
+
+	return r < 0 ? r : drover_qmp_connect(path, timeout_ms, ret_qmp, err);
 }
 
 static int read_ours(const char *path, char *text, struct drover_err *err)

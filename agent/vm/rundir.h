@@ -26,6 +26,14 @@ int drover_rundir_log(const struct drover_vm *vm, struct drover_err *err);
 int drover_rundir_read(const struct drover_vm *vm, const char *file, char **ret_text,
 		       struct drover_err *err);
 
+/**
+ * drover_rundir_monitor() - connect to the monitor that migrations and moves of disks use
+ * @dir: the run directory
+ * @timeout_ms: as for drover_qmp_connect()
+ */
+int drover_rundir_monitor(const char *dir, int timeout_ms, struct drover_qmp **ret_qmp,
+			  struct drover_err *err);
+
 /** drover_rundir_retire() - move it to <run_dir>/ended/NAME, for its logs */
 void drover_rundir_retire(const struct drover_vm *vm);
 

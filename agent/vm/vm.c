@@ -48,6 +48,13 @@ void drover_vm_cleanup(struct drover_vm *vm)
 	drover_rundir_retire(vm);
 }
 
+bool drover_vm_has_ended(const struct drover_vm *vm)
+{
+	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 int drover_vm_kill(struct drover_vm *vm, int timeout_ms, struct drover_err *err)
 {
 	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };

@@ -96,6 +96,9 @@ int drover_vm_kill(struct drover_vm *vm, int timeout_ms, struct drover_err *err)
  */
 int drover_vm_end(const struct drover_conf *conf, const char *name, struct drover_err *err);
 
+/** drover_vm_has_ended() - its process */
+bool drover_vm_has_ended(const struct drover_vm *vm);
+
 /** drover_vm_cleanup() - the process has ended by itself: remove what launch made */
 void drover_vm_cleanup(struct drover_vm *vm);
 
