@@ -254,6 +254,14 @@ static int clear_chunk(struct drover_kvmlog *log, struct drover_vmref *vm, void 
 	return drover_vmref_ioctl(vm, KVM_CLEAR_DIRTY_LOG, scratch);
 }
 
+/* Bits of a slot's log that stand for pages, in its word @word. */
+static u64 pages_of_word(const struct drover_slot *slot, u64 word)
+{
+	u64 left = slot->pages - word * 64;
+
+	return left < 64 ? GENMASK_ULL(left - 1, 0) : ~0ULL;
+}
+
 /* Adds the chunk's words from @low to @high to the bitmap. */
 static void deliver_chunk(const struct drover_kvmlog *log, const struct drover_slot *slot, u64 first,
 			  u32 low, u32 high, struct drover_bitmap *bitmap,
@@ -261,14 +269,9 @@ static void deliver_chunk(const struct drover_kvmlog *log, const struct drover_s
 {
 	u32 n;
 
-	for (n = low; n <= high; n++) {
-		u64 at = (first + n) * 64;
-		u64 bits = log->chunk[n];
-
-		if (slot->pages - at < 64)
-			bits &= GENMASK_ULL(slot->pages - at - 1, 0);
-		found->pages += drover_bitmap_or(bitmap, slot->page + at, bits);
-	}
+	for (n = low; n <= high; n++)
+		found->pages += drover_bitmap_or(bitmap, slot->page + (first + n) * 64,
+						 log->chunk[n] & pages_of_word(slot, first + n));
 }
 
 static int collect_slot(struct drover_kvmlog *log, struct drover_vmref *vm, void __user *scratch,
@@ -331,14 +334,6 @@ int drover_kvmlog_collect(struct drover_kvmlog *log, struct drover_vmref *vm, vo
 static bool is_chosen(const struct drover_kvmlog_choice *choice, u64 word)
 {
 	return choice->one_in && hash_64(word ^ choice->seed, 32) % choice->one_in == 0;
-}
-
-/* Bits of a slot's log that stand for pages, in its word @word. */
-static u64 pages_of_word(const struct drover_slot *slot, u64 word)
-{
-	u64 left = slot->pages - word * 64;
-
-	return left < 64 ? GENMASK_ULL(left - 1, 0) : ~0ULL;
 }
 
 /* Counts what became of a word that the last sample chose. */
