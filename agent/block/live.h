@@ -39,7 +39,8 @@ int drover_live_open(struct drover_live *l, struct drover_err *err);
  * drover_live_recover() - see what an earlier agent left of the move
  * @ret_switched: out: the disk is on its new image
  *
- * Returns 0 also where the mirror still copies, and is to be gone on with. An error means that
+ * It is asked again where QEMU does not answer in time. Returns 0 also where the mirror still copies,
+ * and is to be gone on with. An error means that
  * the disk stays on its old image, but for -EPIPE: the VM has ended, and the record decides.
  */
 int drover_live_recover(struct drover_live *l, bool *ret_switched, struct drover_err *err);

@@ -9,6 +9,13 @@
 #include "base/log.h"
 #include "block/live.h"
 
+/* Which image is the true one QEMU alone knows: it is asked until it tells, or is gone. */
+static void rest(struct drover_disk_move *m, const struct drover_err *why)
+{
+	drover_moving_say(m, "QEMU does not tell yet what became of the move: %s", why->text);
+	drover_moving_rest();
+}
+
 int drover_live_open(struct drover_live *l, struct drover_err *err)
 {
 	struct drover_disk_move *m = l->m;
@@ -20,9 +27,7 @@ int drover_live_open(struct drover_live *l, struct drover_err *err)
 		/* The VM's end takes the directory away. */
 		if (access(m->vm_dir, F_OK) < 0)
 			return 0;
-		drover_moving_say(m, "QEMU does not tell yet what became of the move: %s",
-				  err->text);
-		drover_moving_rest();
+		rest(m, err);
 	}
 	drover_moving_say(m, NULL);
 	l->mirror.qmp = l->monitor->qmp;
@@ -82,7 +87,7 @@ static int go_on(struct drover_live *l, struct drover_err *err)
 	return 0;
 }
 
-int drover_live_recover(struct drover_live *l, bool *ret_switched, struct drover_err *err)
+static int recover(struct drover_live *l, bool *ret_switched, struct drover_err *err)
 {
 	struct drover_mirror_status status = { .state = DROVER_MIRROR_CONCLUDED };
 	int r;
@@ -110,4 +115,14 @@ int drover_live_recover(struct drover_live *l, bool *ret_switched, struct drover
 		break;
 	}
 	return settle(l, status.state, ret_switched, err);
+}
+
+int drover_live_recover(struct drover_live *l, bool *ret_switched, struct drover_err *err)
+{
+	int r;
+
+	while ((r = recover(l, ret_switched, err)) == -ETIMEDOUT)
+		rest(l->m, err);
+	drover_moving_say(l->m, NULL);
+	return r;
 }

@@ -328,23 +328,10 @@ static void back_out(struct drover_live *l)
 		drover_moving_abandon(l->m);
 }
 
-/* Which image is the true one QEMU alone knows: it is asked until it tells, or is gone. */
-static int find_out(struct drover_live *l, bool *ret_switched, struct drover_err *err)
-{
-	int r;
-
-	while ((r = drover_live_recover(l, ret_switched, err)) == -ETIMEDOUT) {
-		drover_moving_say(l->m, "QEMU does not tell yet what became of the move: %s", err->text);
-		drover_moving_rest();
-	}
-	drover_moving_say(l->m, NULL);
-	return r;
-}
-
 static int move(struct drover_live *l, struct drover_err *err)
 {
 	bool switched = false;
-	int r = l->m->recovers ? find_out(l, &switched, err) : begin(l, err);
+	int r = l->m->recovers ? drover_live_recover(l, &switched, err) : begin(l, err);
 
 	if (r == 0 && !switched)
 		r = copy(l, err);
