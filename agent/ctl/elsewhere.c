@@ -184,7 +184,6 @@ static void do_sleepers(void *data)
 	if (agent->alone || !drover_shared_active(agent))
 		return;
 	last = drover_shared_get(agent, DROVER_SHARED_VM, s->vm, &drover__vm_record__descriptor);
-
 	for (uint32_t i = 0; i < agent->conf.peer_count; i++) {
 		const char *host = agent->conf.peers[i].name;
 
@@ -201,10 +200,9 @@ static void do_sleepers(void *data)
  * A host that sleeps might still know of newer images of a VM that was moved away from here. Not
  * if one who was moved to has it, on the disks that are known here.
  */
-static bool disks_are_known(const struct asking *asking, uint32_t count,
-			    const struct drover_vm_def *def)
+static bool disks_are_known(const struct asking *like, const struct asking *asking, uint32_t count)
 {
-	if (!def || !def->disk_count)
+	if (!like->moved || !like->def || !like->def->disk_count)
 		return true;
 	for (uint32_t i = 0; i < count; i++)
 		if (asking[i].same)
@@ -212,10 +210,11 @@ static bool disks_are_known(const struct asking *asking, uint32_t count,
 	return false;
 }
 
-static int judge(struct drover_agent *agent, const char *vm, const struct drover_vm_def *def,
-		 bool moved, struct asking *asking, bool force, struct drover_err *err)
+/* @like: what all were asked */
+static int judge(struct drover_agent *agent, const struct asking *like, struct asking *asking,
+		 bool force, struct drover_err *err)
 {
-	struct sleepers sleepers = { .agent = agent, .asking = asking, .vm = vm };
+	struct sleepers sleepers = { .agent = agent, .asking = asking, .vm = like->name };
 	uint32_t count = agent->conf.peer_count;
 	bool silent = false;
 
@@ -225,7 +224,7 @@ static int judge(struct drover_agent *agent, const char *vm, const struct drover
 			return drover_err_set(err, asking[i].result, "%s", asking[i].err.text);
 		silent |= asking[i].result < 0;
 	}
-	if (silent && !force && (!moved || disks_are_known(asking, count, def)))
+	if (silent && !force && disks_are_known(like, asking, count))
 		drover_call_wait(agent->calls, do_sleepers, &sleepers);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct asking *a = &asking[i];
@@ -235,8 +234,8 @@ static int judge(struct drover_agent *agent, const char *vm, const struct drover
 		if (!force)
 			return drover_err_set(err, a->result,
 					      "it is not known whether vm %s runs on %s (%.300s); --force starts it here",
-					      vm, a->peer->name, a->err.text);
-		log_warning("vm %s: started without the word of %s: %s", vm, a->peer->name,
+					      a->name, a->peer->name, a->err.text);
+		log_warning("vm %s: started without the word of %s: %s", a->name, a->peer->name,
 			    a->err.text);
 	}
 	return 0;
@@ -257,7 +256,7 @@ int drover_elsewhere_check(struct drover_agent *agent, const char *vm,
 				      "vm %s was moved to %s, which is no peer any more; --force starts it here",
 				      vm, placement);
 	ask_all(conf, like, run_check, asking);
-	return judge(agent, vm, like.def, like.moved, asking, force, err);
+	return judge(agent, &like, asking, force, err);
 }
 
 static Drover__HostInfo *unreachable(const struct drover_err *why)
