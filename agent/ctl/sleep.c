@@ -87,6 +87,11 @@ int drover_sleep_begin(struct drover_agent *agent, const char *host, bool test, 
 	return 0;
 }
 
+static bool is_known(const struct drover_agent *agent, const char *host)
+{
+	return !strcmp(agent->conf.host, host) || drover_config_find_peer(&agent->conf, host);
+}
+
 int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, const char *reason,
 		      struct drover_err *err)
 {
@@ -94,7 +99,7 @@ int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, 
 	/* One that went by itself may only be out of reach, and run VMs. */
 	bool lost = !s;
 
-	if (!s && strcmp(host, agent->conf.host) && !drover_config_find_peer(&agent->conf, host))
+	if (!s && !is_known(agent, host))
 		return drover_err_set(err, ENOENT, "%s knows no host %s", agent->conf.host, host);
 	if (drover_shared_is_member(agent, host) && !s)
 		return drover_err_set(err, EALREADY, "host %s is awake", host);
@@ -125,11 +130,6 @@ int drover_sleep_wake(struct drover_agent *agent, const char *host, bool asked, 
 	drover_shared_text(&s->r->error, "");
 	sleeper_enter(s, WAKING);
 	return 0;
-}
-
-static bool is_known(const struct drover_agent *agent, const char *host)
-{
-	return !strcmp(agent->conf.host, host) || drover_config_find_peer(&agent->conf, host);
 }
 
 int drover_sleep_check_awake(const struct drover_agent *agent, struct drover_err *err)
