@@ -68,3 +68,18 @@ void drover_drs_kept_add(struct drover_drs_kept *k, uint64_t now_s, double mhz)
 	drover_drs_habit_learn(&k->habit, before * DROVER_DRS_STEP_S + DROVER_DRS_STEP_S / 2, mean);
 	k->learned = true;
 }
+
+bool drover_drs_kept_newest(const struct drover_drs_kept *k, double *ret_mhz)
+{
+	if (!k->short_step.samples)
+		return false;
+	*ret_mhz = k->short_step.sum / k->short_step.samples;
+	return true;
+}
+
+void drover_drs_kept_on(struct drover_drs_kept *k, const char *host, uint64_t now_s)
+{
+	if (k->host[0] && strcmp(k->host, host))
+		k->came_s = now_s;
+	snprintf(k->host, sizeof(k->host), "%s", host);
+}

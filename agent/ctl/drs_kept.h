@@ -29,6 +29,7 @@ struct drover_drs_means {
  * @sum, @samples: of the step that runs
  * @learned: its habit is other than the cluster has it
  * @blackout_ms: of its last migration, 0: none is known
+ * @host: that it was last seen on; @came_s: when it was first seen there, 0: it was never elsewhere
  */
 struct drover_drs_kept {
 	struct drover_drs_kept *next;
@@ -42,6 +43,8 @@ struct drover_drs_kept {
 	struct drover_drs_habit habit;
 	bool learned;
 	double blackout_ms;
+	char host[DROVER_NAME_LEN];
+	uint64_t came_s;
 };
 
 /** drover_drs_kept() - what is remembered of a VM, made where there is nothing; NULL: no memory */
@@ -49,6 +52,15 @@ struct drover_drs_kept *drover_drs_kept(struct drover_drs_kept **kept, const cha
 
 /** drover_drs_kept_add() - it wants that much now; a step that is over goes to history and habit */
 void drover_drs_kept_add(struct drover_drs_kept *k, uint64_t now_s, double mhz);
+
+/**
+ * drover_drs_kept_newest() - what did it want when that was last added?
+ * @ret_mhz: out; left alone where nothing was
+ */
+bool drover_drs_kept_newest(const struct drover_drs_kept *k, double *ret_mhz);
+
+/** drover_drs_kept_on() - it runs on that host */
+void drover_drs_kept_on(struct drover_drs_kept *k, const char *host, uint64_t now_s);
 
 /** drover_drs_kept_free() - forget all */
 void drover_drs_kept_free(struct drover_drs_kept **kept);

@@ -10,7 +10,7 @@
 
 /* Where a host does not tell the speed of its processors. */
 #define MHZ_ASSUMED 2000
-/* Of its processors, what a VM is thought to want that has never been seen. */
+/* Of its processors, what a VM is thought to want of which nothing is known yet. */
 #define PLACE_SHARE 0.25
 /* Moves that fail are tried again after this time, then after twice as long each time. */
 #define REST_S	   30
@@ -54,6 +54,19 @@ static void take_flags(struct drover_drs_world *w, struct drover_drs_host *host,
 	}
 }
 
+static bool is_here(const Drover__VmInfo *info)
+{
+	return info->state == DROVER__VM_STATE__VM_STATE_RUNNING ||
+	       info->state == DROVER__VM_STATE__VM_STATE_PAUSED ||
+	       info->state == DROVER__VM_STATE__VM_STATE_IN_DOUBT;
+}
+
+/* Is it known what it uses? Not before its host has looked twice. */
+static bool is_rated(const Drover__VmInfo *info)
+{
+	return info->load && !info->load->unrated;
+}
+
 static double vms_cpus(const Drover__HostReply *reply)
 {
 	double sum = 0;
@@ -73,7 +86,8 @@ bool drover_drs_world_own(const Drover__HostReply *reply, double *ret_cpus)
 		*ret_cpus = fmax(0, reply->host->load->cpu_used - vms_cpus(reply));
 	for (size_t i = 0; i < reply->n_vms; i++)
 		quiet &= !reply->vms[i]->migration_id &&
-			 reply->vms[i]->state != DROVER__VM_STATE__VM_STATE_INCOMING;
+			 reply->vms[i]->state != DROVER__VM_STATE__VM_STATE_INCOMING &&
+			 (!is_here(reply->vms[i]) || is_rated(reply->vms[i]));
 	return quiet && reply->host->load;
 }
 
@@ -84,6 +98,8 @@ static uint64_t vms_resident_mib(const Drover__HostReply *reply)
 	for (size_t i = 0; i < reply->n_vms; i++)
 		if (reply->vms[i]->load)
 			sum += reply->vms[i]->load->resident_bytes >> 20;
+		else if (is_here(reply->vms[i]))
+			sum += reply->vms[i]->memory_mib;
 	return sum;
 }
 
@@ -267,12 +283,23 @@ static void take_demand(struct drover_drs_vm *vm, const Drover__VmInfo *info,
  * What its processes use while it moves, and while the guest touches its memory anew after that, is
  * not what the guest wants.
  */
-static bool is_at_rest(const struct drover_drs_vm *vm, const Drover__VmInfo *info, uint64_t now_s)
+static bool is_at_rest(const struct drover_drs_vm *vm, const struct drover_drs_kept *k,
+		       const Drover__VmInfo *info, uint64_t now_s)
 {
+	/* That it moved may be seen before it is written down. */
+	if (k->came_s && k->came_s + ARRIVED_S > now_s)
+		return false;
 	for (uint32_t i = 0; i < vm->past_count; i++)
 		if (vm->past[i].when_s + ARRIVED_S > now_s)
 			return false;
 	return vm->moving_to == DROVER_DRS_NONE && !info->migration_id;
+}
+
+/* Nothing is known of it: room is kept for it, and it is not moved for what nobody has seen. */
+static void assume_demand(struct drover_drs_vm *vm, const Drover__HostInfo *on)
+{
+	vm->cpu_demand = vm->vcpus * mhz_of(on) * PLACE_SHARE;
+	vm->sampled_s = 0;
 }
 
 static struct drover_drs_vm *add_vm(struct drover_drs_world *w, const char *name)
@@ -291,10 +318,12 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 		   struct drover_drs_kept **kept, struct drover_err *err)
 {
 	struct drover_drs_kept *k = drover_drs_kept(kept, info->name);
+	uint64_t now_s = f->now_us / 1000000;
 	struct drover_drs_vm *vm;
 
 	if (!k)
 		return drover_err_set(err, ENOMEM, "out of memory");
+	drover_drs_kept_on(k, on->host->name, now_s);
 	vm = add_vm(w, info->name);
 	vm->host = host;
 	vm->moving_to = target_of(w, f, on, info);
@@ -303,13 +332,12 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	memcpy(vm->cpu_need, w->hosts[host].cpu_flags, sizeof(vm->cpu_need));
 	take_demand(vm, info, on->host);
 	take_past(w, f, vm);
-	if (info->load) {
+	if (info->load)
 		vm->sampled_s = w->hosts[host].sampled_s;
-		if (is_at_rest(vm, info, f->now_us / 1000000))
-			drover_drs_kept_add(k, f->now_us / 1000000, vm->cpu_demand);
-		else if (k->recent_count)
-			vm->cpu_demand = (double)k->recent[k->recent_count - 1];
-	}
+	if (is_rated(info) && is_at_rest(vm, k, info, now_s))
+		drover_drs_kept_add(k, now_s, vm->cpu_demand);
+	else if (!drover_drs_kept_newest(k, &vm->cpu_demand) && !is_rated(info))
+		assume_demand(vm, on->host);
 	vm->blackout_ms = k->blackout_ms;
 	vm->history = k->history_count ? k->history : NULL;
 	vm->history_count = k->history_count;
@@ -351,13 +379,6 @@ static int take_placed(struct drover_drs_world *w, const struct drover_drs_facts
 					  : def->vcpus * core * PLACE_SHARE;
 	vm->habit = &k->habit;
 	return 0;
-}
-
-static bool is_here(const Drover__VmInfo *info)
-{
-	return info->state == DROVER__VM_STATE__VM_STATE_RUNNING ||
-	       info->state == DROVER__VM_STATE__VM_STATE_PAUSED ||
-	       info->state == DROVER__VM_STATE__VM_STATE_IN_DOUBT;
 }
 
 static int take_vms(struct drover_drs_world *w, const struct drover_drs_facts *f,

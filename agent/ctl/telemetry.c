@@ -145,8 +145,7 @@ static void look_at_vm(struct drover_telemetry *t, const struct drover_vm_watche
 	w = find_or_add(t, vm->name);
 	if (!w || drover_vm_load_read("", vm, &w->counters, &load, &err) < 0)
 		return;
-	/* The first look at a process has nothing to compare with. */
-	if (w->seen || w->cpu.count || load.cpu_used > 0) {
+	if (load.rated) {
 		drover_window_add(&w->cpu, load.cpu_used);
 		drover_window_add(&w->ready, load.cpu_ready);
 	}
@@ -335,6 +334,7 @@ Drover__VmLoad *drover_telemetry_vm(struct drover_telemetry *t, const char *name
 	if (!m)
 		return NULL;
 	drover__vm_load__init(m);
+	m->unrated = !w->load.rated;
 	m->cpu_used = w->load.cpu_used;
 	m->cpu_ready = w->load.cpu_ready;
 	m->cpu_mean = drover_window_mean(&w->cpu, WINDOW);

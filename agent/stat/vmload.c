@@ -138,6 +138,7 @@ static void take_rates(const struct drover_vm_counters *then, const struct drove
 
 	if (!then->time_us || then->pid != now->pid)
 		return;
+	l->rated = true;
 	l->cpu_used = rate(now->cpu_s, then->cpu_s, seconds);
 	l->cpu_ready = rate(now->ready_ns, then->ready_ns, seconds) / 1e9;
 	l->net_rx = rate(now->net_rx, then->net_rx, seconds);

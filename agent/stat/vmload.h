@@ -37,6 +37,7 @@ struct drover_vm_counters {
 
 /**
  * struct drover_vm_load - rates between two looks, and what holds now
+ * @rated: there were two looks at this process: without, all rates are 0
  * @cpu_used: processors, all threads of the process
  * @cpu_ready: processors that its vCPUs were waiting for: ready to run, and not running
  * @resident: bytes of its RAM that are there
@@ -44,6 +45,7 @@ struct drover_vm_counters {
  * @disk_read, @disk_write: bytes per second to and from stores
  */
 struct drover_vm_load {
+	bool rated;
 	double cpu_used, cpu_ready;
 	uint64_t resident;
 	double net_rx, net_tx, disk_read, disk_write;

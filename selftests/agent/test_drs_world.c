@@ -208,6 +208,62 @@ static void moves_are_not_remembered(void **state)
 	scene_free(s);
 }
 
+/*
+ * A VM that has just come is not thought idle, before its arrival is written down and its new host
+ * has looked at it twice: others would be sent after it.
+ */
+static void who_has_just_come_wants_what_it_wanted(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__VmInfo *web = s->a->vms[0], *db = s->b->vms[0];
+
+	scene_make(s);
+	web->load->cpu_used = 0.9;
+	s->facts.now_us += 5 * 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 1150, 0.1);
+
+	s->a->vms[0] = db;
+	s->b->vms[0] = web;
+	web->load->cpu_used = web->load->cpu_ready = 0;
+	web->load->unrated = true;
+	s->facts.now_us += 5 * 1000000;
+	scene_make(s);
+	assert_string_equal(s->world.snapshot.vms[1].name, "web");
+	assert_int_equal(s->world.snapshot.vms[1].host, 1);
+	assert_true(s->world.snapshot.vms[1].cpu_demand > 900);
+	web->load->unrated = false;
+	s->facts.now_us += 14 * 1000000;
+	scene_make(s);
+	assert_true(s->world.snapshot.vms[1].cpu_demand > 900);
+	s->facts.now_us += 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[1].cpu_demand, 0, 0.1);
+	scene_free(s);
+}
+
+/* What it uses is not its host's own, nor is its RAM. */
+static void who_is_not_rated_yet(void **state)
+{
+	struct scene *s = scene_new();
+	double own;
+
+	s->a->vms[0]->load->unrated = true;
+	assert_false(drover_drs_world_own(s->a, &own));
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 250, 0.1);
+	assert_int_equal(s->world.snapshot.vms[0].sampled_s, 0);
+
+	drover__vm_load__free_unpacked(s->a->vms[0]->load, NULL);
+	s->a->vms[0]->load = NULL;
+	assert_false(drover_drs_world_own(s->a, &own));
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 250, 0.1);
+	assert_int_equal(s->world.snapshot.hosts[0].memory_other_mib, 512);
+	assert_int_equal(s->world.snapshot.vms[0].sampled_s, 0);
+	scene_free(s);
+}
+
 /* On its way it is seen on both hosts, and counts once. */
 static void a_vm_on_its_way(void **state)
 {
@@ -429,6 +485,8 @@ int main(void)
 		cmocka_unit_test(figures_of_vms),
 		cmocka_unit_test(steps_are_remembered),
 		cmocka_unit_test(moves_are_not_remembered),
+		cmocka_unit_test(who_has_just_come_wants_what_it_wanted),
+		cmocka_unit_test(who_is_not_rated_yet),
 		cmocka_unit_test(a_vm_on_its_way),
 		cmocka_unit_test(a_vm_that_was_ordered_away),
 		cmocka_unit_test(where_it_came_from),

@@ -207,9 +207,11 @@ static void vm_rates_come_from_two_looks(void **state)
 	assert_int_equal(drover_vm_load_read(root, &vm, &c, &load, &err), 0);
 	assert_int_equal(c.vcpu_count, 2);
 	assert_true(load.cpu_used == 0 && load.cpu_ready == 0);
+	assert_false(load.rated);
 	put_vm(2 * tick, 1500000000, 5000);
 	c.time_us -= 2000000;
 	assert_int_equal(drover_vm_load_read(root, &vm, &c, &load, &err), 0);
+	assert_true(load.rated);
 	assert_float_equal(load.cpu_used, 1, 0.03);
 	assert_float_equal(load.cpu_ready, 0.5, 0.02);
 	assert_float_equal(load.net_tx, 2000, 50);
@@ -227,6 +229,7 @@ static void vm_that_is_another_or_gone(void **state)
 	put_vm(1000, 5, 5);
 	assert_int_equal(drover_vm_load_read(root, &vm, &c, &load, &err), 0);
 	assert_true(load.cpu_used == 0);
+	assert_false(load.rated);
 	vm.pid = 43;
 	assert_int_equal(drover_vm_load_read(root, &vm, &c, &load, &err), -ESRCH);
 }

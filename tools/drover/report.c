@@ -64,9 +64,11 @@ static double mib(double bytes)
 
 static void vm_load(FILE *out, const Drover__VmLoad *l)
 {
+	line(out, "resident", "%.0f MiB", mib(l->resident_bytes));
+	if (l->unrated)
+		return;
 	line(out, "cpu used", "%.2f, waited for %.2f; in 5 minutes %.2f, 95 %% below %.2f",
 	     l->cpu_used, l->cpu_ready, l->cpu_mean, l->cpu_p95);
-	line(out, "resident", "%.0f MiB", mib(l->resident_bytes));
 	if (l->sampled_time_us)
 		line(out, "touched", "about %.0f MiB in use, %.1f MiB/s written",
 		     mib(l->working_set_bytes), mib(l->dirty_rate_bytes));
