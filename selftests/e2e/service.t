@@ -106,7 +106,7 @@ like "$(on host1 sh -c "cat /proc/\$(pgrep -f guest=web | head -n 1)/cgroup")" '
 installed host1 storage migrate web root --to slow >"$WORK/out" 2>&1
 is $? 0 'its disk changes the pool' "$(cat "$WORK/out")"
 like "$(image host1)" '^/srv/slow/' 'the definition names the new image' "$(cat "$WORK/out")"
-is "$(installed host1 --json storage list web | jq -r '[.disk_moves[]?.error] | map(select(. != "")) | join(" ")')" '' 'and nothing is left to complain of'
+is "$(installed host1 --json storage list web | jq -r '.disk_moves[] | "\(.state) \(.error)"')" 'done ' 'and nothing is left to complain of'
 whole 'another pool'
 
 installed host1 migrate web --to host2 --with-storage local --delete-old >"$WORK/out" 2>&1
