@@ -31,6 +31,7 @@ struct drover_disk_move;
  * struct drover_disk_move_env - what a move needs from above; called from its thread
  * @allowed: may the disks of this VM, which does not run here, be touched? -EBUSY if it runs
  *	elsewhere
+ * @needed: -EBUSY if another VM needs that old image of @vm; any error: it may be needed
  * @changed: its state changed
  * @switched: the disk uses another image from now on; the callee changes its copies of the
  *	definition (the file in vm_dir, the run directory's, the VM's) before it returns
@@ -40,6 +41,7 @@ struct drover_disk_move_env {
 	const struct drover_conf *conf;
 	void *data;
 	int (*allowed)(void *data, const char *vm, struct drover_err *err);
+	int (*needed)(void *data, const char *path, const char *vm, struct drover_err *err);
 	void (*changed)(void *data, const struct drover_disk_move_info *info);
 	int (*switched)(void *data, const struct drover_disk_move_info *info,
 			struct drover_err *err);

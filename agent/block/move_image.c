@@ -12,6 +12,7 @@
 #include "block/moving.h"
 #include "block/pool.h"
 #include "block/space.h"
+#include "core/nbd.h"
 
 #define CLOSING_TRIES 50
 
@@ -186,6 +187,8 @@ static bool delete_old(struct drover_disk_move *m)
 	int r = drover_image_busy(m->record.old_path, &err);
 
 	if (r == 0)
+		r = m->env->needed(m->env->data, m->record.old_path, m->record.vm, &err);
+	if (r == 0)
 		r = drover_image_remove(m->record.old_path, &err);
 	if (r < 0) {
 		drover_moving_say(m, "the old image was not deleted: %s", err.text);
@@ -196,14 +199,22 @@ static bool delete_old(struct drover_disk_move *m)
 	return true;
 }
 
+/* A device stays whatever it holds; an NBD export is somebody else's. */
+static bool is_no_file(const struct drover_disk_move *m)
+{
+	const char *path = m->record.old_path;
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return !S_ISREG(st.st_mode);
+	return drover_nbd_is(path) || drover_pool_gone(m->env->conf, path);
+}
+
 void drover_moving_retire(struct drover_disk_move *m)
 {
 	struct drover_err err = { 0 };
-	struct stat st;
 
-	/* A device stays whatever it holds; an NBD export is somebody else's. */
-	if ((m->record.delete_old && delete_old(m)) || lstat(m->record.old_path, &st) < 0 ||
-	    !S_ISREG(st.st_mode))
+	if ((m->record.delete_old && delete_old(m)) || is_no_file(m))
 		forget(m);
 	else if (drover_moving_step(m, DROVER_DISK_STEP_OLD_LEFT, &err) < 0)
 		drover_moving_say(m, "%s", err.text);

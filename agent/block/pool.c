@@ -7,12 +7,14 @@
 #include <inttypes.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 
 #define FSTAB	    "/etc/fstab"
 #define NUMBERS_MAX 1000
@@ -109,6 +111,25 @@ int drover_pool_space(const struct drover_pool_conf *pool, uint64_t *ret_size, u
 	if (r == 0)
 		count(&st, ret_size, ret_free);
 	return r;
+}
+
+bool drover_pool_inside(const struct drover_pool_conf *pool, const char *path, char *buf)
+{
+	auto_free char *file = realpath(path, NULL);
+	auto_free char *root = realpath(pool->path, NULL);
+	size_t n = root ? strlen(root) : 0;
+
+	if (!file || !root || strncmp(file, root, n) || file[n] != '/')
+		return false;
+	return snprintf(buf, DROVER_PATH_MAX, "%s", file + n) < DROVER_PATH_MAX;
+}
+
+bool drover_pool_gone(const struct drover_conf *conf, const char *path)
+{
+	const struct drover_pool_conf *pool = drover_pool_of(conf, path);
+	struct statvfs st;
+
+	return access(path, F_OK) < 0 && errno == ENOENT && (!pool || look(pool, &st, NULL) == 0);
 }
 
 int drover_pool_check(const struct drover_pool_conf *pool, uint64_t bytes, struct drover_err *err)

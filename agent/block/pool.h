@@ -3,6 +3,7 @@
 #ifndef DROVER_BLOCK_POOL_H
 #define DROVER_BLOCK_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -15,6 +16,14 @@ const struct drover_pool_conf *drover_pool_find(const struct drover_conf *conf, 
 const struct drover_pool_conf *drover_pool_of(const struct drover_conf *conf, const char *path);
 
 /**
+ * drover_pool_inside() - where a file is, from the pool's directory, with links followed; blocking
+ * @buf: DROVER_PATH_MAX bytes; out: begins with a slash
+ *
+ * False if it is not in the pool, or not there.
+ */
+bool drover_pool_inside(const struct drover_pool_conf *pool, const char *path, char *buf);
+
+/**
  * drover_pool_space() - bytes in all and free for us, now
  *
  * What a file system keeps for root counts as neither. Errors: -ENOTDIR when the directory is not
@@ -22,6 +31,9 @@ const struct drover_pool_conf *drover_pool_of(const struct drover_conf *conf, co
  */
 int drover_pool_space(const struct drover_pool_conf *pool, uint64_t *ret_size, uint64_t *ret_free,
 		      struct drover_err *err);
+
+/** drover_pool_gone() - is nothing at that path, and is that not only out of reach? */
+bool drover_pool_gone(const struct drover_conf *conf, const char *path);
 
 /**
  * drover_pool_check() - can the pool take @bytes more?

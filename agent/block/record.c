@@ -46,12 +46,12 @@ int drover_disk_record_write(const struct drover_conf *conf,
 
 	if (r < 0)
 		return r;
-	o = json_pack("{sI sI ss sb sb sI ss ss ss ss ss ss}", "id", (json_int_t)record->id,
+	o = json_pack("{sI sI ss sb sb sI ss ss ss ss ss ss ss}", "id", (json_int_t)record->id,
 		      "migration_id", (json_int_t)record->migration_id, "step", steps[record->step],
 		      "delete_old", record->delete_old, "verify", record->verify, "start_time_us",
 		      (json_int_t)record->start_time_us, "vm", record->vm, "disk", record->disk,
 		      "old_path", record->old_path, "old_format", record->old_format, "new_path",
-		      record->new_path, "new_format", record->new_format);
+		      record->new_path, "new_format", record->new_format, "host", record->host);
 	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!text)
@@ -82,16 +82,17 @@ static bool copy(char *buf, size_t size, const char *text)
 
 static int take(json_t *o, const char *path, struct drover_disk_record *ret, struct drover_err *err)
 {
-	const char *step, *vm, *disk, *old_path, *old_format, *new_path, *new_format;
+	const char *step, *vm, *disk, *old_path, *old_format, *new_path, *new_format,
+		*host = "";
 	json_int_t id, migration_id, start;
 	int delete_old, verify, which = -1;
 	bool ok;
 
-	ok = json_unpack(o, "{sI sI ss sb sb sI ss ss ss ss ss ss}", "id", &id, "migration_id",
+	ok = json_unpack(o, "{sI sI ss sb sb sI ss ss ss ss ss ss s?s}", "id", &id, "migration_id",
 			 &migration_id, "step", &step, "delete_old", &delete_old, "verify", &verify,
 			 "start_time_us", &start, "vm", &vm, "disk", &disk, "old_path", &old_path,
 			 "old_format", &old_format, "new_path", &new_path, "new_format",
-			 &new_format) == 0;
+			 &new_format, "host", &host) == 0;
 	if (ok)
 		which = step_of(step);
 	ok = ok && which >= 0 && copy(ret->vm, sizeof(ret->vm), vm) &&
@@ -99,7 +100,8 @@ static int take(json_t *o, const char *path, struct drover_disk_record *ret, str
 	     copy(ret->old_path, sizeof(ret->old_path), old_path) &&
 	     copy(ret->old_format, sizeof(ret->old_format), old_format) &&
 	     copy(ret->new_path, sizeof(ret->new_path), new_path) &&
-	     copy(ret->new_format, sizeof(ret->new_format), new_format);
+	     copy(ret->new_format, sizeof(ret->new_format), new_format) &&
+	     copy(ret->host, sizeof(ret->host), host);
 	if (!ok)
 		return drover_err_set(err, EBADMSG, "%s is damaged", path);
 	ret->id = id;

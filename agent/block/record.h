@@ -22,6 +22,7 @@ enum drover_disk_step {
  * struct drover_disk_record - one disk's move
  * @migration_id: of the migration it travels with, or 0
  * @delete_old, @verify: what was asked for
+ * @host: that the new image is on; "": this one
  * @start_time_us: CLOCK_REALTIME
  */
 struct drover_disk_record {
@@ -37,6 +38,7 @@ struct drover_disk_record {
 	char old_format[16];
 	char new_path[DROVER_FIELD_LEN];
 	char new_format[16];
+	char host[DROVER_NAME_LEN];
 };
 
 /** drover_disk_record_init() - make the directory */

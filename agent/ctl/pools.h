@@ -83,15 +83,28 @@ void drover_pools_strays(const struct drover_conf *conf, const struct drover_poo
 			 const struct drover_pools_disks *disks,
 			 void (*each)(void *data, const char *path, const char *note), void *data);
 
+/* --- pools_needed.c: blocking --- */
+
+/**
+ * drover_pools_needed() - may the old image of a disk of @vm be deleted, as far as other VMs go?
+ *
+ * Not from the control thread. Errors, with a sentence that speaks of the image as "it": -EBUSY when
+ * it is another VM's disk or one is based on it, here or, in a shared pool, on another host;
+ * -ETIMEDOUT, -EHOSTUNREACH and others when that cannot be told.
+ */
+int drover_pools_needed(struct drover_agent *agent, const char *path, const char *vm,
+			struct drover_err *err);
+
 /* --- pools_elsewhere.c: what peers know; blocking --- */
 
 /**
- * struct drover_pools_others - images of other hosts' VMs in a shared pool
+ * struct drover_pools_others - images of other hosts' VMs in a shared pool, and what they are based on
  * @silent: names of hosts that did not answer, or ""
  */
 struct drover_pools_others {
 	struct drover_pools_other {
 		char path[DROVER_FIELD_LEN];	/* from the pool's directory */
+		char vm[DROVER_NAME_LEN];
 		char note[256];
 	} *list;
 	size_t count;

@@ -8,11 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
+#include "base/within.h"
+#include "block/chain.h"
 #include "core/clock.h"
+#include "core/nbd.h"
 #include "ctl/pools.h"
 
 /* For all peers together: an operator's request must be answered within 30 s. */
 #define ASK_US 10000000
+/* To find out what images here are based on, when a peer asks. */
+#define LOOK_MS 4000
 
 /* --- whose are the files? --- */
 
@@ -34,8 +40,9 @@ static void add_other(struct drover_pools_others *others, const Drover__ImageInf
 	others->list = more;
 	more += others->count++;
 	snprintf(more->path, sizeof(more->path), "%s", image->path);
-	snprintf(more->note, sizeof(more->note), "of vm %.63s, disk %.63s, which %s knows",
-		 image->vm, image->disk, host);
+	snprintf(more->vm, sizeof(more->vm), "%s", image->vm);
+	snprintf(more->note, sizeof(more->note), "%.63s%sof vm %.63s, disk %.63s, which %s knows",
+		 image->note, *image->note ? " " : "", image->vm, image->disk, host);
 }
 
 void drover_pools_others_ask(const struct drover_conf *conf, const struct drover_pool_conf *pool,
@@ -108,10 +115,34 @@ void drover_pools_settle(const struct drover_conf *conf, const struct drover_poo
 
 /* --- a peer asks --- */
 
+/**
+ * struct question - which files of that pool do VMs here use?
+ * @images: of them and of what they are based on; the strings are the disks' and @bases'
+ */
 struct question {
 	struct drover_agent *agent;
+	const struct drover_pool_conf *pool;
 	struct drover_pools_disks disks;
+	const struct drover_pools_disk *of;
+	Drover__ImageInfo **images;
+	size_t count;
+	char **bases;
+	size_t base_count;
 };
+
+static void drop(void *data)
+{
+	struct question *q = data;
+
+	for (size_t i = 0; i < q->count; i++)
+		free(q->images[i]);
+	for (size_t i = 0; i < q->base_count; i++)
+		free(q->bases[i]);
+	free(q->images);
+	free(q->bases);
+	drover_pools_free(&q->disks);
+	free(q);
+}
 
 static void do_collect(void *data)
 {
@@ -128,48 +159,87 @@ static const struct drover_pool_conf *pool_of_id(const struct drover_conf *conf,
 	return NULL;
 }
 
-/* The messages borrow their strings from the disks. */
-static void fill(Drover__PoolReply *reply, const struct drover_pool_conf *pool,
-		 const struct drover_pools_disks *disks, Drover__ImageInfo *images,
-		 Drover__ImageInfo **list)
+static int add_image(struct question *q, const char *path, const char *format, const char *note)
 {
-	reply->present = true;
-	reply->images = list;
-	for (size_t i = 0; i < disks->count; i++) {
-		const struct drover_pools_disk *d = &disks->list[i];
-		Drover__ImageInfo *image = &images[reply->n_images];
+	Drover__ImageInfo **more = realloc(q->images, (q->count + 1) * sizeof(*more)), *image;
 
-		if (d->pool != pool)
-			continue;
-		drover__image_info__init(image);
-		image->vm = (char *)d->vm;
-		image->disk = (char *)d->def.name;
-		image->path = (char *)d->def.path + strlen(pool->path);
-		image->format = (char *)d->def.format;
-		image->is_true = d->running && !d->unused;
-		list[reply->n_images++] = image;
+	if (!more)
+		return -ENOMEM;
+	q->images = more;
+	image = malloc(sizeof(*image));
+	if (!image)
+		return -ENOMEM;
+	drover__image_info__init(image);
+	image->vm = (char *)q->of->vm;
+	image->disk = (char *)q->of->def.name;
+	image->path = (char *)path;
+	image->format = (char *)format;
+	image->note = (char *)note;
+	image->is_true = !*note && q->of->running && !q->of->unused;
+	q->images[q->count++] = image;
+	return 0;
+}
+
+static int add_base(void *data, const char *backing)
+{
+	struct question *q = data;
+	char inside[DROVER_PATH_MAX], **more;
+
+	if (!drover_pool_inside(q->pool, backing, inside))
+		return 0;
+	more = realloc(q->bases, (q->base_count + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	q->bases = more;
+	more[q->base_count] = strdup(inside);
+	if (!more[q->base_count])
+		return -ENOMEM;
+	return add_image(q, more[q->base_count++], "", "the backing file");
+}
+
+static int look(void *data, struct drover_err *err)
+{
+	struct question *q = data;
+	int r = 0;
+
+	for (size_t i = 0; i < q->disks.count && r == 0; i++) {
+		const struct drover_pools_disk *d = q->of = &q->disks.list[i];
+
+		r = d->pool == q->pool ? add_image(q, d->def.path + strlen(q->pool->path), d->def.format, "") : 0;
+		if (r == 0 && !drover_nbd_is(d->def.path))
+			r = drover_chain_each(d->def.path, d->def.format, add_base, q, err);
+		if (r == -ENOMEM)
+			return drover_err_set(err, ENOMEM, "out of memory");
+		if (r < 0 && drover_pool_gone(&q->agent->conf, d->def.path))
+			r = 0;
 	}
+	return r;
 }
 
 int drover_pools_answer(struct drover_agent *agent, struct drover_peer *peer, const char *id,
 			struct drover_err *err)
 {
-	const struct drover_pool_conf *pool = pool_of_id(&agent->conf, id);
 	Drover__PoolReply reply = DROVER__POOL_REPLY__INIT;
-	struct question q = { .agent = agent };
-	Drover__ImageInfo *images, **list;
-	int r;
+	struct question *q = calloc(1, sizeof(*q));
+	bool late = false;
+	int r = 0;
 
-	if (pool)
-		drover_call_wait(agent->calls, do_collect, &q);
-	images = calloc(q.disks.count + 1, sizeof(*images));
-	list = calloc(q.disks.count + 1, sizeof(*list));
-	if (pool && images && list)
-		fill(&reply, pool, &q.disks, images, list);
-	r = images && list ? drover_peer_send(peer, DROVER_FRAME_POOL_REPLY, &reply.base, 0, err)
-			   : drover_err_set(err, ENOMEM, "out of memory");
-	free(list);
-	free(images);
-	drover_pools_free(&q.disks);
+	if (!q)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	q->agent = agent;
+	q->pool = pool_of_id(&agent->conf, id);
+	if (q->pool) {
+		drover_call_wait(agent->calls, do_collect, q);
+		r = drover_within(LOOK_MS, look, q, drop, &late, err);
+	}
+	if (late)
+		return drover_err_set(err, ETIMEDOUT, "a store of %s does not answer",
+				      agent->conf.host);
+	reply.present = q->pool != NULL;
+	reply.images = q->images;
+	reply.n_images = q->count;
+	if (r == 0)
+		r = drover_peer_send(peer, DROVER_FRAME_POOL_REPLY, &reply.base, 0, err);
+	drop(q);
 	return r;
 }

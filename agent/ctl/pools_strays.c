@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Files in a pool that no VM of this host uses, and what is known of them. */
+#include <errno.h>
 #include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +9,11 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "block/image.h"
+#include "block/chain.h"
 #include "block/record.h"
 #include "core/nbd.h"
 #include "ctl/pools.h"
 
-#define CHAIN_MAX  16	/* backing files, one behind the other */
 #define STRAYS_MAX 1000
 
 /* Whose is it? By the file itself, not by its name: there may be links. */
@@ -31,38 +31,45 @@ static bool belongs(const struct stat *st, const struct drover_pools_disks *disk
 /* Files that images are based on, and whose images. */
 struct bases {
 	struct base {
-		char path[DROVER_FIELD_LEN];
+		dev_t dev;
+		ino_t ino;
 		const struct drover_pools_disk *of;
 	} *list;
 	size_t count;
 };
 
-static void add_bases(struct bases *bases, const struct drover_pools_disk *d)
+struct adding {
+	struct bases *bases;
+	const struct drover_pools_disk *of;
+};
+
+static int add_base(void *data, const char *backing)
 {
-	char path[DROVER_FIELD_LEN], format[16];
-	struct drover_image image;
+	struct adding *a = data;
+	struct stat st;
 	struct base *more;
 
-	snprintf(path, sizeof(path), "%s", d->def.path);
-	snprintf(format, sizeof(format), "%s", d->def.format);
-	for (int i = 0; i < CHAIN_MAX && !strcmp(format, "qcow2"); i++) {
-		if (drover_image_look(path, format, &image, NULL) < 0 || !image.backing[0])
-			return;
-		more = realloc(bases->list, (bases->count + 1) * sizeof(*more));
-		if (!more)
-			return;
-		bases->list = more;
-		more[bases->count].of = d;
-		strcpy(more[bases->count++].path, image.backing);
-		strcpy(path, image.backing);
-		strcpy(format, image.backing_format);
-	}
+	if (stat(backing, &st) < 0)
+		return 0;
+	more = realloc(a->bases->list, (a->bases->count + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	a->bases->list = more;
+	more[a->bases->count++] = (struct base){ st.st_dev, st.st_ino, a->of };
+	return 0;
 }
 
-static bool backs(const char *path, const struct bases *bases, char *note, size_t size)
+static void add_bases(struct bases *bases, const struct drover_pools_disk *d)
+{
+	struct adding adding = { bases, d };
+
+	drover_chain_each(d->def.path, d->def.format, add_base, &adding, NULL);
+}
+
+static bool backs(const struct stat *st, const struct bases *bases, char *note, size_t size)
 {
 	for (size_t i = 0; i < bases->count; i++) {
-		if (strcmp(bases->list[i].path, path))
+		if (bases->list[i].dev != st->st_dev || bases->list[i].ino != st->st_ino)
 			continue;
 		snprintf(note, size, "backing file of vm %s, disk %s", bases->list[i].of->vm,
 			 bases->list[i].of->def.name);
@@ -124,7 +131,7 @@ void drover_pools_strays(const struct drover_conf *conf, const struct drover_poo
 		if (f->fts_level > 0 && f->fts_name[0] == '.')
 			fts_set(tree, f, FTS_SKIP);
 		else if (f->fts_info == FTS_F && !belongs(f->fts_statp, disks)) {
-			if (!backs(f->fts_path, &bases, note, sizeof(note)) &&
+			if (!backs(f->fts_statp, &bases, note, sizeof(note)) &&
 			    !recorded(f->fts_path, records, count, note, sizeof(note)))
 				describe(conf, f->fts_path + strlen(pool->path), &others, note,
 					 sizeof(note));

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "ctl/agent.h"
+#include "ctl/pools.h"
 #include "vm/qmp.h"
 
 struct drover_entry *drover_entry_find(struct drover_agent *agent, const char *name)
@@ -297,6 +298,11 @@ static void env_finished(void *data, struct drover_migration *m, enum drover_out
 	drover_call_wait(agent->calls, do_finish, &f);
 }
 
+static int env_needed(void *data, const char *path, const char *vm, struct drover_err *err)
+{
+	return drover_pools_needed(data, path, vm, err);
+}
+
 void drover_registry_env(struct drover_agent *agent)
 {
 	agent->env = (struct drover_migrate_env){
@@ -304,6 +310,7 @@ void drover_registry_env(struct drover_agent *agent)
 		.data = agent,
 		.reserve = env_reserve,
 		.unreserve = env_unreserve,
+		.needed = env_needed,
 		.changed = env_changed,
 		.finished = env_finished,
 	};

@@ -12,6 +12,7 @@
 #include "block/record.h"
 #include "core/config.h"
 #include "ctl/agent.h"
+#include "ctl/pools.h"
 #include "migrate/record.h"
 
 #define MOVES_KEPT 200
@@ -233,6 +234,11 @@ static int env_allowed(void *data, const char *vm, struct drover_err *err)
 	return r < 0 ? r : drover_elsewhere_check(agent, vm, &def, "", false, err);
 }
 
+static int env_needed(void *data, const char *path, const char *vm, struct drover_err *err)
+{
+	return drover_pools_needed(data, path, vm, err);
+}
+
 struct change {
 	struct drover_agent *agent;
 	struct drover_disk_move_info info;
@@ -314,6 +320,7 @@ int drover_storage_init(struct drover_agent *agent, struct drover_err *err)
 		.conf = &agent->conf,
 		.data = agent,
 		.allowed = env_allowed,
+		.needed = env_needed,
 		.changed = env_changed,
 		.switched = env_switched,
 		.finished = env_finished,

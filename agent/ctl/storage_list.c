@@ -99,15 +99,15 @@ static bool is_used(const struct survey *s, const char *path)
 
 static void add_left(struct survey *s, const struct drover_disk_record *q)
 {
-	char note[2 * DROVER_FIELD_LEN + 64];
+	char note[2 * DROVER_FIELD_LEN + DROVER_NAME_LEN + 64];
 
 	/* Somebody has deleted it, or uses it again. */
-	if ((access(q->old_path, F_OK) < 0 && errno == ENOENT) || is_used(s, q->old_path)) {
+	if (drover_pool_gone(&s->agent->conf, q->old_path) || is_used(s, q->old_path)) {
 		drover_disk_record_forget(&s->agent->conf, q->id, NULL);
 		return;
 	}
-	snprintf(note, sizeof(note), "left by a move, the true one is %s; delete it with: rm '%s'",
-		 q->new_path, q->old_path);
+	snprintf(note, sizeof(note), "left by a move, the true one is %s%s%s; delete it with: rm '%s'",
+		 q->new_path, *q->host ? " on " : "", q->host, q->old_path);
 	add_image(s, q->vm, q->disk, q->old_path, q->old_format, false, note);
 }
 

@@ -32,6 +32,7 @@ struct drover_migration;
  * @data: for the functions
  * @reserve: target: keep the name @vm for a VM that arrives; refuses if it is in use
  * @unreserve: target: the VM does not come after all
+ * @needed: source: -EBUSY if another VM needs that old image of @vm; any error: it may be needed
  * @changed: the state of a migration changed
  * @finished: the last call for a migration. @vm is the VM (source: the one given at the
  *	start; target: the one that arrived, or NULL); the callee owns it from now on.
@@ -43,6 +44,7 @@ struct drover_migrate_env {
 	void *data;
 	int (*reserve)(void *data, const char *vm, struct drover_err *err);
 	void (*unreserve)(void *data, const char *vm);
+	int (*needed)(void *data, const char *path, const char *vm, struct drover_err *err);
 	void (*changed)(void *data, const struct drover_migration_info *info);
 	void (*finished)(void *data, struct drover_migration *m, enum drover_outcome outcome,
 			 struct drover_vm *vm);

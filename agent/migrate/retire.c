@@ -59,22 +59,27 @@ static int leave_image(const struct drover_conf *conf, const struct drover_commi
 	snprintf(record.old_format, sizeof(record.old_format), "%s", d->old_format);
 	snprintf(record.new_path, sizeof(record.new_path), "%s", d->new_path);
 	snprintf(record.new_format, sizeof(record.new_format), "%s", d->new_format);
+	snprintf(record.host, sizeof(record.host), "%s", commit->target);
 	return drover_disk_record_write(conf, &record, err);
 }
 
 /* True: it was deleted. */
-static bool delete_image(const struct drover_commit *commit, uint32_t i)
+static bool delete_image(struct drover_migration *m, const struct drover_commit *commit, uint32_t i,
+			 struct drover_err *why)
 {
-	struct drover_err err = { 0 };
-	int r = drover_image_remove(commit->disks[i].old_path, &err);
+	const char *path = commit->disks[i].old_path;
+	int r = m->env->needed(m->env->data, path, commit->vm, why);
 
+	if (r == 0)
+		r = drover_image_remove(path, why);
 	if (r < 0)
-		log_warning("mig %" PRIu64 " vm %s: %s", commit->id, commit->vm, err.text);
+		log_warning("mig %" PRIu64 " vm %s: the old image %s was not deleted: %s",
+			    commit->id, commit->vm, path, why->text);
 	return r == 0;
 }
 
 static void show(struct drover_migration *m, const struct drover_commit *commit, uint32_t i,
-		 bool deleted)
+		 bool deleted, const struct drover_err *why)
 {
 	struct drover_disk_move_info *info = &m->info.disks[i];
 	const struct drover_commit_disk *d = &commit->disks[i];
@@ -84,7 +89,8 @@ static void show(struct drover_migration *m, const struct drover_commit *commit,
 	info->state = DROVER_DISK_MOVE_DONE;
 	info->old_deleted = deleted;
 	info->expected_us = 0;
-	info->error[0] = '\0';
+	snprintf(info->error, sizeof(info->error), "%s%.460s",
+		 *why->text ? "the old image was not deleted: " : "", why->text);
 	/* After the agent's restart nothing else is known of it. */
 	snprintf(info->vm, sizeof(info->vm), "%s", commit->vm);
 	snprintf(info->disk, sizeof(info->disk), "%s", d->disk);
@@ -104,11 +110,12 @@ static int retire(struct drover_migration *m, const struct drover_commit *commit
 	if (r == 0)
 		r = retire_definition(m->env->conf, commit->vm, err);
 	for (uint32_t i = 0; i < commit->disk_count && r == 0; i++) {
-		bool deleted = commit->delete_old && sure && delete_image(commit, i);
+		struct drover_err why = { 0 };
+		bool deleted = commit->delete_old && sure && delete_image(m, commit, i, &why);
 
 		if (!deleted)
 			r = leave_image(m->env->conf, commit, i, err);
-		show(m, commit, i, deleted);
+		show(m, commit, i, deleted, &why);
 	}
 	return r;
 }

@@ -26,6 +26,7 @@ static struct {
 	char switched[2 * DROVER_FIELD_LEN];
 	char states[256];
 	int switch_error, allow_error;
+	const char *needed_by;
 	int finished;
 } above = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -33,6 +34,13 @@ static int allowed(void *data, const char *vm, struct drover_err *err)
 {
 	assert_string_equal(vm, "web");
 	return above.allow_error ? drover_err_set(err, above.allow_error, "it runs elsewhere") : 0;
+}
+
+static int needed(void *data, const char *path, const char *vm, struct drover_err *err)
+{
+	assert_string_equal(vm, "web");
+	return above.needed_by ? drover_err_set(err, EBUSY, "%s is based on it", above.needed_by)
+			       : 0;
 }
 
 static void changed(void *data, const struct drover_disk_move_info *info)
@@ -66,6 +74,7 @@ static const struct drover_disk_move_env env = {
 	.conf = &conf,
 	.data = &above,
 	.allowed = allowed,
+	.needed = needed,
 	.changed = changed,
 	.switched = switched,
 	.finished = finished,
@@ -280,6 +289,24 @@ static void a_disk_moves_while_its_vm_runs(void **state)
 	assert_int_equal(records(NULL), 1);
 	uses("fast/web-root.raw");
 	guest("read -P 1 0 8M");
+}
+
+static void an_image_that_another_vm_needs_is_left(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_record record;
+	struct drover_disk_move_info info;
+
+	above.needed_by = "disk root of vm clone";
+	options.delete_old = true;
+	info = end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	above.needed_by = NULL;
+	assert_string_equal(info.error,
+			    "the old image was not deleted: disk root of vm clone is based on it");
+	assert_false(info.old_deleted);
+	assert_true(is_there("old"));
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
 }
 
 /* The one that was left was removed by hand; this must not be taken for it. */
@@ -1045,6 +1072,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_moves_while_its_vm_runs),
+		TEST(an_image_that_another_vm_needs_is_left),
 		TEST(a_disk_that_comes_back_is_not_left),
 		TEST(a_cancelled_move_leaves_nothing),
 		TEST(so_does_one_of_a_paused_vm),

@@ -24,7 +24,7 @@ static void add_pool(struct drover_conf *conf, const char *name, const char *pat
 	strcpy(p->id, id);
 }
 
-static void define(const char *vm, const char *path)
+static void define_as(const char *vm, const char *path, const char *format)
 {
 	char file[128];
 	FILE *f;
@@ -32,8 +32,45 @@ static void define(const char *vm, const char *path)
 	snprintf(file, sizeof(file), "%s/%s.conf", dir, vm);
 	f = fopen(file, "w");
 	assert_non_null(f);
-	fprintf(f, "[vm]\nname = %s\nmemory = 64\n[disk root]\npath = %s\n", vm, path);
+	fprintf(f, "[vm]\nname = %s\nmemory = 64\n[disk root]\npath = %s\nformat = %s\n", vm, path,
+		format);
 	fclose(f);
+}
+
+static void define(const char *vm, const char *path)
+{
+	define_as(vm, path, "raw");
+}
+
+/* A path in the test's directory; the last four stay good. */
+static const char *in(const char *name)
+{
+	static char paths[4][128];
+	static int next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+	return path;
+}
+
+/* A file, and an image in another directory that is based on it. */
+static void template_and_clone(void)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "cd '%s' && mkdir pool other && truncate -s 1M pool/base.img &&"
+		 " qemu-img create -q -f qcow2 -b ../pool/base.img -F raw other/clone.qcow2",
+		 dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void remove_template_and_clone(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "cd '%s' && rm -r pool other", dir);
+	assert_int_equal(system(command), 0);
 }
 
 static void remove_definition(const char *vm)
@@ -56,9 +93,26 @@ static void add_disk(const char *vm, const struct drover_pool_conf *pool)
 	strcpy(d->def.name, "root");
 }
 
-static int setup(void **state)
+static void start(void)
 {
 	struct drover_err err = { 0 };
+
+	assert_true(sd_event_new(&there.event) >= 0);
+	assert_int_equal(drover_calls_create(there.event, &there.calls, &err), 0);
+}
+
+static void stop(void)
+{
+	there.listener_watch = sd_event_source_disable_unref(there.listener_watch);
+	if (there.listener > 0)
+		close(there.listener);
+	there.listener = 0;
+	drover_calls_destroy(there.calls);
+	sd_event_unref(there.event);
+}
+
+static int setup(void **state)
+{
 	uint16_t port;
 
 	memset(&there, 0, sizeof(there));
@@ -78,18 +132,13 @@ static int setup(void **state)
 	here.peers[0].port = port;
 	add_pool(&here, "common", "/srv/common", "san");
 	add_pool(&here, "own", "/srv/own", "");
-	assert_true(sd_event_new(&there.event) >= 0);
-	assert_int_equal(drover_calls_create(there.event, &there.calls, &err), 0);
+	start();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	if (there.listener > 0)
-		close(there.listener);
-	sd_event_source_disable_unref(there.listener_watch);
-	drover_calls_destroy(there.calls);
-	sd_event_unref(there.event);
+	stop();
 	drover_pools_free(&disks);
 	remove_definition("web");
 	remove_definition("db");
@@ -125,6 +174,9 @@ static void ask(void *(*fn)(void *), const struct drover_pool_conf *pool)
 	assert_int_equal(pthread_create(&thread, NULL, fn, (void *)pool), 0);
 	assert_true(sd_event_loop(there.event) >= 0);
 	pthread_join(thread, NULL);
+	/* A loop that has ended does not run again. */
+	stop();
+	start();
 }
 
 static void files_of_other_hosts(void **state)
@@ -237,6 +289,79 @@ static void an_image_that_was_left_there(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* --- may it be deleted? --- */
+
+static struct drover_agent asker;
+static char asked_path[128], asked_vm[32];
+static struct drover_err answer;
+
+static void *ask_needed(void *data)
+{
+	answer = (struct drover_err){ 0 };
+	drover_pools_needed(&asker, asked_path, asked_vm, &answer);
+	drover_call_post(there.calls, do_exit, NULL);
+	return NULL;
+}
+
+/* In @pool of a host whose definitions are those in @vm_dir; what is said, or "". */
+static const char *needed(const char *vm_dir, const char *name, const char *vm, const char *pool_id)
+{
+	memset(&asker, 0, sizeof(asker));
+	asker.conf = here;
+	asker.calls = there.calls;
+	asker.conf.pool_count = 0;
+	add_pool(&asker.conf, "pool", in("pool"), pool_id);
+	strcpy(asker.conf.vm_dir, vm_dir);
+	strcpy(asker.conf.state_dir, dir);
+	snprintf(asked_path, sizeof(asked_path), "%s", in(name));
+	strcpy(asked_vm, vm);
+	ask(ask_needed, NULL);
+	return answer.text;
+}
+
+static void images_that_vms_here_need(void **state)
+{
+	template_and_clone();
+	define_as("web", in("other/clone.qcow2"), "qcow2");
+	assert_string_equal(needed(dir, "pool/base.img", "db", ""),
+			    "disk root of vm web is based on it");
+	assert_int_equal(answer.code, -EBUSY);
+	assert_string_equal(needed(dir, "other/clone.qcow2", "db", ""),
+			    "it is also disk root of vm web");
+	/* Its own disks do not count, nor do files that are gone. */
+	assert_string_equal(needed(dir, "pool/base.img", "web", ""), "");
+	assert_string_equal(needed(dir, "pool/gone.img", "db", ""), "");
+	assert_string_equal(needed("/nowhere", "pool/base.img", "db", ""), "");
+	/* What is deleted needs nothing; of what cannot be read that is not known. */
+	define_as("web", in("other/deleted.qcow2"), "qcow2");
+	assert_string_equal(needed(dir, "pool/base.img", "db", ""), "");
+	define_as("web", in("pool/base.img/clone.qcow2"), "qcow2");
+	assert_non_null(strstr(needed(dir, "other/clone.qcow2", "db", ""),
+			       "what disk root of vm web is based on is not known"));
+	remove_template_and_clone();
+}
+
+static void images_that_vms_elsewhere_need(void **state)
+{
+	template_and_clone();
+	strcpy(there.conf.pools[1].path, in("pool"));
+	define_as("web", in("other/clone.qcow2"), "qcow2");
+	assert_string_equal(needed("/nowhere", "pool/base.img", "db", "san"),
+			    "it is the backing file of vm web, disk root, which host2 knows");
+	assert_string_equal(needed("/nowhere", "pool/base.img", "web", "san"), "");
+	assert_string_equal(needed("/nowhere", "pool/base.img", "db", ""), "");
+	/* Nothing is mounted where its image should be: who knows what that is based on? */
+	there.conf.pools[0].mounted = true;
+	strcpy(there.conf.pools[0].path, in("other"));
+	define_as("web", in("other/deleted.qcow2"), "qcow2");
+	assert_string_equal(needed("/nowhere", "pool/base.img", "db", "san"),
+			    "whether VMs of host2 need it is not known");
+	assert_int_equal(answer.code, -EHOSTUNREACH);
+	there.conf.pools[0].mounted = false;
+	assert_string_equal(needed("/nowhere", "pool/base.img", "db", "san"), "");
+	remove_template_and_clone();
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -247,6 +372,8 @@ int main(void)
 		TEST(hosts_that_do_not_answer),
 		TEST(vms_that_run_elsewhere),
 		TEST(an_image_that_was_left_there),
+		TEST(images_that_vms_here_need),
+		TEST(images_that_vms_elsewhere_need),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,15 @@
 
 static char dir[64];
 static struct drover_conf conf;
-static struct drover_migrate_env env = { .conf = &conf };
+static const char *needed_by;
+
+static int needed(void *data, const char *path, const char *vm, struct drover_err *err)
+{
+	assert_string_equal(vm, "web1");
+	return needed_by ? drover_err_set(err, EBUSY, "%s is based on it", needed_by) : 0;
+}
+
+static struct drover_migrate_env env = { .conf = &conf, .needed = needed };
 static struct drover_migration *m;
 
 static const char *in(const char *name)
@@ -102,6 +110,7 @@ static size_t records(void)
 		assert_int_equal(list[i].step, DROVER_DISK_STEP_OLD_LEFT);
 		assert_int_equal(list[i].migration_id, 7);
 		assert_string_equal(list[i].vm, "web1");
+		assert_string_equal(list[i].host, "host2");
 		assert_non_null(strstr(list[i].old_path, "/old"));
 	}
 	free(list);
@@ -137,6 +146,19 @@ static void images_are_left(void **state)
 	retire(true);
 	assert_int_equal(records(), 2);
 	assert_true(is_there("vms/web1.conf.moved"));
+}
+
+static void images_that_others_need_are_left(void **state)
+{
+	commit(2, true);
+	needed_by = "disk root of vm clone";
+	retire(true);
+	needed_by = NULL;
+	assert_true(is_there("old0") && is_there("old1"));
+	assert_int_equal(records(), 2);
+	assert_false(m->info.disks[0].old_deleted);
+	assert_string_equal(m->info.disks[0].error,
+			    "the old image was not deleted: disk root of vm clone is based on it");
 }
 
 static void images_are_deleted(void **state)
@@ -183,6 +205,7 @@ int main(void)
 		IN_A_PLACE(without_disks_nothing_changes),
 		IN_A_PLACE(images_are_left),
 		IN_A_PLACE(images_are_deleted),
+		IN_A_PLACE(images_that_others_need_are_left),
 		IN_A_PLACE(a_guess_deletes_nothing),
 		IN_A_PLACE(what_cannot_be_deleted_is_left),
 	};

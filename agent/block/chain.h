@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The files that an image is based on, one behind the other. */
+#ifndef DROVER_BLOCK_CHAIN_H
+#define DROVER_BLOCK_CHAIN_H
+
+#include "base/err.h"
+
+/* So many at most: a chain that goes round would have no end. */
+#define DROVER_CHAIN_MAX 64
+
+/**
+ * drover_chain_each() - each backing file of an image, the nearest first; blocking
+ * @each: not 0 ends it, and is what is returned
+ *
+ * Errors: those of drover_image_look(), of the image or of a backing file; -ELOOP.
+ */
+int drover_chain_each(const char *path, const char *format,
+		      int (*each)(void *data, const char *backing), void *data,
+		      struct drover_err *err);
+
+#endif
