@@ -100,13 +100,35 @@ static int check_space(const struct drover_conf *conf, const Drover__Prepare *p,
 
 		for (uint32_t j = 0; j < l->count; j++)
 			if (!strcmp(l->images[j].pool, l->images[i].pool) &&
-			    __builtin_add_overflow(bytes, p->disks[j]->used_bytes, &bytes))
+			    __builtin_add_overflow(
+				    bytes, drover_space_with_margin(p->disks[j]->used_bytes),
+				    &bytes))
 				return drover_err_set(err, EINVAL, "the disks have sizes that are none");
-		r = drover_pool_check(pool, drover_space_with_margin(bytes), err);
+		r = drover_pool_check(pool, bytes, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int promise_space(const struct drover_conf *conf, const Drover__Prepare *p,
+			 struct drover_landing *l, struct drover_err *err)
+{
+	/* As a sum first: the sentence is to speak of all that they need. */
+	int r = check_space(conf, p, l, err);
+
+	for (uint32_t i = 0; i < l->count && r == 0; i++)
+		r = drover_pool_promise(drover_pool_find(conf, l->images[i].pool),
+					l->images[i].path,
+					drover_space_with_margin(p->disks[i]->used_bytes),
+					&l->promises[i], err);
+	return r;
+}
+
+static void break_promises(struct drover_landing *l)
+{
+	for (uint32_t i = 0; i < DROVER_DISKS_MAX; i++)
+		drover_promise_drop(steal_ptr(l->promises[i]));
 }
 
 static int rewrite(struct drover_landing *l, const char *text, struct drover_err *err)
@@ -142,7 +164,7 @@ int drover_landing_plan(const struct drover_conf *conf, const struct drover_vm_d
 	for (size_t i = 0; i < p->n_disks && r == 0; i++)
 		r = plan_image(conf, def, p->disks[i], &l, err);
 	if (r == 0)
-		r = check_space(conf, p, &l, err);
+		r = promise_space(conf, p, &l, err);
 	if (r == 0)
 		r = rewrite(&l, text, err);
 	if (r < 0)
@@ -154,6 +176,7 @@ int drover_landing_plan(const struct drover_conf *conf, const struct drover_vm_d
 
 void drover_landing_free(struct drover_landing *l)
 {
+	break_promises(l);
 	free(l->text);
 	l->text = NULL;
 	l->count = 0;
@@ -201,6 +224,7 @@ int drover_landing_remove(const struct drover_conf *conf, struct drover_landing 
 		if (r < 0)
 			return r;
 	}
+	break_promises(l);
 	l->recorded = false;
 	return drover_landing_record_forget(conf, l, err);
 }

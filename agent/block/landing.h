@@ -8,6 +8,7 @@
 #define DROVER_BLOCK_LANDING_H
 
 #include "base/err.h"
+#include "block/promise.h"
 #include "core/model.h"
 #include "peer.pb-c.h"
 #include "vm/qmp.h"
@@ -29,6 +30,7 @@ struct drover_landing_image {
  * @source, @id, @vm: which migration it is
  * @text: the VM's definition with these images; owned
  * @recorded: they may exist, and the record says so
+ * @promises: of the space that they will take
  */
 struct drover_landing {
 	char source[DROVER_NAME_LEN];
@@ -38,14 +40,15 @@ struct drover_landing {
 	bool recorded;
 	uint32_t count;
 	struct drover_landing_image images[DROVER_DISKS_MAX];
+	struct drover_promise *promises[DROVER_DISKS_MAX];
 };
 
 /**
- * drover_landing_plan() - check what the source asks for and find places; makes nothing
+ * drover_landing_plan() - check what the source asks for, find places and keep them the space
  * @def, @text: the definition as it came
  * @p: with the disks that travel; none is fine, and gives an empty landing
  *
- * Errors: -EINVAL, -ENOENT (no such pool), and those of drover_pool_check().
+ * Makes nothing. Errors: -EINVAL, -ENOENT (no such pool), and those of drover_pool_promise().
  */
 int drover_landing_plan(const struct drover_conf *conf, const struct drover_vm_def *def,
 			const char *text, const char *source, const Drover__Prepare *p,
@@ -80,7 +83,7 @@ int drover_landing_remove(const struct drover_conf *conf, struct drover_landing 
 int drover_landing_settle(const struct drover_conf *conf, struct drover_landing *l,
 			  struct drover_err *err);
 
-/** drover_landing_free() - forget the struct; images and record stay */
+/** drover_landing_free() - forget the struct, and what was promised; images and record stay */
 void drover_landing_free(struct drover_landing *l);
 
 /**

@@ -86,6 +86,7 @@ void drover_disk_move_put(struct drover_disk_move *move)
 {
 	if (!move || atomic_fetch_sub(&move->references, 1) != 1)
 		return;
+	drover_promise_drop(move->promise);
 	pthread_cond_destroy(&move->wake);
 	pthread_mutex_destroy(&move->lock);
 	free(move);
@@ -275,6 +276,7 @@ static void *run(void *data)
 
 	drover_log_set_subject(m->record.vm, 0);
 	r = m->vm_dir[0] ? drover_moving_live(m, &err) : drover_moving_cold(m, &err);
+	drover_promise_drop(steal_ptr(m->promise));
 	end(m, r < 0 ? &err : NULL);
 	m->env->finished(m->env->data, m);
 	drover_disk_move_put(m);
@@ -297,10 +299,10 @@ static int begin(struct drover_disk_move *m, struct drover_disk_move **ret_move,
 	return r;
 }
 
-static int fill_record(const struct drover_conf *conf, const struct drover_vm_def *def,
-		       const struct drover_disk_def *disk,
-		       const struct drover_disk_move_options *options,
-		       struct drover_disk_record *record, struct drover_err *err)
+static void fill_record(const struct drover_conf *conf, const struct drover_vm_def *def,
+			const struct drover_disk_def *disk,
+			const struct drover_disk_move_options *options, const char *path,
+			struct drover_disk_record *record)
 {
 	const struct drover_pool_conf *pool = drover_pool_find(conf, options->pool);
 
@@ -317,8 +319,7 @@ static int fill_record(const struct drover_conf *conf, const struct drover_vm_de
 	snprintf(record->old_format, sizeof(record->old_format), "%s", disk->format);
 	snprintf(record->new_format, sizeof(record->new_format), "%s",
 		 options->format[0] ? options->format : pool->format);
-	return drover_pool_name_image(pool, def->name, disk->name, record->new_format,
-				      record->new_path, sizeof(record->new_path), err);
+	snprintf(record->new_path, sizeof(record->new_path), "%s", path);
 }
 
 int drover_disk_move_start(const struct drover_disk_move_env *env, const char *vm_dir,
@@ -326,23 +327,37 @@ int drover_disk_move_start(const struct drover_disk_move_env *env, const char *v
 			   const struct drover_disk_move_options *options,
 			   struct drover_disk_move **ret_move, struct drover_err *err)
 {
-	struct drover_disk_record record;
-	struct drover_disk_move *m;
 	const struct drover_disk_def *d = drover_vmdef_disk(def, disk);
-	uint64_t bytes;
-	int r = drover_disk_move_check(env->conf, def, disk, options, &bytes, err);
+	struct drover_promise *promise = NULL;
+	struct drover_disk_record record;
+	char path[DROVER_FIELD_LEN];
+	struct drover_disk_move *m;
+	int r = drover_moving_claim(env->conf, def, disk, options, path, &promise, err);
 
-	if (r == 0)
-		r = fill_record(env->conf, def, d, options, &record, err);
 	if (r < 0)
 		return r;
+	fill_record(env->conf, def, d, options, path, &record);
 	m = create(env, &record, vm_dir);
 	if (m) {
 		m->options = *options;
 		m->disk = *d;
 		m->bandwidth = options->bandwidth;
+		m->promise = promise;
+	} else {
+		drover_promise_drop(promise);
 	}
 	return begin(m, ret_move, err);
+}
+
+/* Which file system it is on is not asked: its store may be dead, and the agent is beginning. */
+static int promise_again(struct drover_disk_move *m, struct drover_err *err)
+{
+	const struct drover_disk_record *q = &m->record;
+	const struct drover_pool_conf *pool = drover_pool_of(m->env->conf, q->new_path);
+
+	if (!pool || !q->space_bytes || q->step != DROVER_DISK_STEP_COPYING)
+		return 0;
+	return drover_promise_make(pool->path, 0, q->new_path, q->space_bytes, &m->promise, err);
 }
 
 int drover_disk_move_recover(const struct drover_disk_move_env *env,
@@ -350,8 +365,15 @@ int drover_disk_move_recover(const struct drover_disk_move_env *env,
 			     struct drover_disk_move **ret_move, struct drover_err *err)
 {
 	struct drover_disk_move *m = create(env, record, vm_dir);
+	int r;
 
-	if (m)
+	if (m) {
 		m->recovers = true;
+		r = promise_again(m, err);
+		if (r < 0) {
+			drover_disk_move_put(m);
+			return r;
+		}
+	}
 	return begin(m, ret_move, err);
 }

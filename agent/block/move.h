@@ -50,15 +50,20 @@ struct drover_disk_move_env {
 
 /**
  * drover_disk_move_check() - could it begin?
- * @ret_bytes: out: about what the new image will take, as far as a look at the old one tells
+ * @ret_bytes: out: what must be free for the new image, as far as a look at the old one tells
  *
- * Takes no longer than a look at files, and five seconds where a store does not answer: -ETIMEDOUT.
+ * Takes no longer than a look at files, two seconds where there are backing files, and five
+ * seconds where a store does not answer: -ETIMEDOUT.
  * Other errors: -ENOENT (no such disk or pool), -EROFS (read-only
  * disk), -ENOSPC, -EALREADY (it lies in that pool, in that format), -EINVAL.
  */
 int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
 			   const char *disk, const struct drover_disk_move_options *options,
 			   uint64_t *ret_bytes, struct drover_err *err);
+
+/** drover_disk_move_check_sum() - could several begin, for which so much must be free together? */
+int drover_disk_move_check_sum(const struct drover_conf *conf, const char *pool, uint64_t bytes,
+			       struct drover_err *err);
 
 /**
  * drover_disk_move_start() - check, then begin

@@ -11,7 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/within.h"
-#include "block/move.h"
+#include "block/image.h"
+#include "block/moving.h"
 #include "block/pool.h"
 #include "block/space.h"
 #include "core/config.h"
@@ -19,6 +20,7 @@
 
 /* A store that is dead never answers, and who asks looks after all other VMs as well. */
 #define ANSWER_MS 5000
+#define MEASURE_S 2
 
 static int check_format(const struct drover_disk_def *disk, const char *format, bool keep_backing,
 			struct drover_err *err)
@@ -52,6 +54,18 @@ static int check_direct(const struct drover_pool_conf *pool, const struct drover
 				       disk->name, pool->name);
 }
 
+/* Its header says where the name of a backing file begins, or 0 (docs/interop/qcow2.txt of QEMU). */
+static bool is_based(const struct drover_disk_def *disk)
+{
+	auto_close int fd = -1;
+	uint64_t header[2];
+
+	if (strcmp(disk->format, "qcow2"))
+		return false;
+	fd = open(disk->path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && pread(fd, header, sizeof(header), 0) == sizeof(header) && header[1];
+}
+
 static int look(const struct drover_vm_def *def, const struct drover_disk_def *disk,
 		uint64_t *ret_bytes, struct drover_err *err)
 {
@@ -72,6 +86,24 @@ static int look(const struct drover_vm_def *def, const struct drover_disk_def *d
 		return drover_err_set(err, EINVAL, "disk %s of vm %s cannot be read: %s",
 				      disk->name, def->name, disk->path);
 	*ret_bytes = lseek(fd, 0, SEEK_END);
+	return 0;
+}
+
+/*
+ * What lies in backing files is copied, too, unless they are kept. If it cannot be told so quickly
+ * the move's own thread will tell, before it makes anything.
+ */
+static int look_at_all(const struct drover_vm_def *def, const struct drover_disk_def *disk,
+		       bool keep_backing, uint64_t *ret_bytes, struct drover_err *err)
+{
+	uint64_t bytes;
+	int r = look(def, disk, &bytes, err);
+
+	if (r < 0)
+		return r;
+	if (!keep_backing && is_based(disk))
+		drover_image_measure(disk->path, disk->format, "qcow2", MEASURE_S, &bytes, NULL);
+	*ret_bytes = drover_space_with_margin(bytes);
 	return 0;
 }
 
@@ -100,21 +132,23 @@ static int check(const struct drover_conf *conf, const struct drover_vm_def *def
 		r = drover_err_set(err, EALREADY, "disk %s of vm %s is in pool %s already, as %s",
 				   disk_name, def->name, pool->name, format);
 	if (r == 0)
-		r = look(def, disk, ret_bytes, err);
+		r = look_at_all(def, disk, options->keep_backing, ret_bytes, err);
 	if (r == 0)
-		r = drover_pool_check(pool, drover_space_with_margin(*ret_bytes), err);
+		r = drover_pool_check(pool, *ret_bytes, err);
 	if (r == 0)
 		r = check_direct(pool, disk, err);
 	return r < 0 ? r : drover_vmdef_check_dir(conf->vm_dir, err);
 }
 
-/* What a check needs that may outlive its caller. */
+/* What a check needs, and gives, that may outlive its caller. */
 struct checking {
 	const struct drover_conf *conf;
 	struct drover_vm_def def;
 	char disk[DROVER_NAME_LEN];
 	struct drover_disk_move_options options;
 	uint64_t bytes;
+	char path[DROVER_FIELD_LEN];
+	struct drover_promise *promise;
 };
 
 static int run_check(void *data, struct drover_err *err)
@@ -124,9 +158,31 @@ static int run_check(void *data, struct drover_err *err)
 	return check(c->conf, &c->def, c->disk, &c->options, &c->bytes, err);
 }
 
-int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
-			   const char *disk_name, const struct drover_disk_move_options *options,
-			   uint64_t *ret_bytes, struct drover_err *err)
+static int run_claim(void *data, struct drover_err *err)
+{
+	struct checking *c = data;
+	const struct drover_pool_conf *pool = drover_pool_find(c->conf, c->options.pool);
+	int r = run_check(c, err);
+
+	if (r == 0)
+		r = drover_pool_name_image(pool, c->def.name, c->disk,
+					   c->options.format[0] ? c->options.format : pool->format,
+					   c->path, sizeof(c->path), err);
+	return r < 0 ? r : drover_pool_promise(pool, c->path, c->bytes, &c->promise, err);
+}
+
+static void checking_free(void *data)
+{
+	struct checking *c = data;
+
+	drover_promise_drop(c->promise);
+	free(c);
+}
+
+static int run_within(int (*fn)(void *data, struct drover_err *err), const struct drover_conf *conf,
+		      const struct drover_vm_def *def, const char *disk,
+		      const struct drover_disk_move_options *options,
+		      struct checking **ret_checking, struct drover_err *err)
 {
 	struct checking *c = malloc(sizeof(*c));
 	bool late;
@@ -135,14 +191,76 @@ int drover_disk_move_check(const struct drover_conf *conf, const struct drover_v
 	if (!c)
 		return drover_err_set(err, ENOMEM, "out of memory");
 	*c = (struct checking){ .conf = conf, .def = *def, .options = *options };
-	snprintf(c->disk, sizeof(c->disk), "%s", disk_name);
-	r = drover_within(ANSWER_MS, run_check, c, free, &late, err);
+	snprintf(c->disk, sizeof(c->disk), "%s", disk);
+	r = drover_within(ANSWER_MS, fn, c, checking_free, &late, err);
 	if (late)
 		return drover_err_set(err, ETIMEDOUT,
 				      "the store of disk %s of vm %s, or pool %s, does not answer in %d s",
-				      disk_name, def->name, options->pool, ANSWER_MS / 1000);
-	if (r == 0)
-		*ret_bytes = c->bytes;
-	free(c);
+				      disk, def->name, options->pool, ANSWER_MS / 1000);
+	if (r < 0)
+		checking_free(c);
+	else
+		*ret_checking = c;
+	return r;
+}
+
+int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
+			   const char *disk, const struct drover_disk_move_options *options,
+			   uint64_t *ret_bytes, struct drover_err *err)
+{
+	struct checking *c;
+	int r = run_within(run_check, conf, def, disk, options, &c, err);
+
+	if (r < 0)
+		return r;
+	*ret_bytes = c->bytes;
+	checking_free(c);
+	return 0;
+}
+
+int drover_moving_claim(const struct drover_conf *conf, const struct drover_vm_def *def,
+			const char *disk, const struct drover_disk_move_options *options,
+			char *path, struct drover_promise **ret_promise, struct drover_err *err)
+{
+	struct checking *c;
+	int r = run_within(run_claim, conf, def, disk, options, &c, err);
+
+	if (r < 0)
+		return r;
+	memcpy(path, c->path, sizeof(c->path));
+	*ret_promise = steal_ptr(c->promise);
+	checking_free(c);
+	return 0;
+}
+
+/* --- several disks --- */
+
+struct sum {
+	const struct drover_pool_conf *pool;
+	uint64_t bytes;
+};
+
+static int run_sum(void *data, struct drover_err *err)
+{
+	const struct sum *s = data;
+
+	return drover_pool_check(s->pool, s->bytes, err);
+}
+
+int drover_disk_move_check_sum(const struct drover_conf *conf, const char *pool, uint64_t bytes,
+			       struct drover_err *err)
+{
+	struct sum *s = malloc(sizeof(*s));
+	bool late;
+	int r;
+
+	if (!s)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	*s = (struct sum){ .pool = drover_pool_find(conf, pool), .bytes = bytes };
+	r = drover_within(ANSWER_MS, run_sum, s, free, &late, err);
+	if (late)
+		return drover_err_set(err, ETIMEDOUT, "pool %s does not answer in %d s", pool,
+				      ANSWER_MS / 1000);
+	free(s);
 	return r;
 }

@@ -31,6 +31,7 @@ static int check_backing(struct drover_disk_move *m, struct drover_err *err)
 	return 0;
 }
 
+/* The look before the beginning may have told less than it is. */
 static int check_space(struct drover_disk_move *m, struct drover_err *err)
 {
 	const struct drover_pool_conf *pool = drover_pool_find(m->env->conf, m->options.pool);
@@ -39,9 +40,13 @@ static int check_space(struct drover_disk_move *m, struct drover_err *err)
 
 	/* Counted as qcow2 in any case: for raw, holes would count. */
 	if (!m->options.keep_backing)
-		r = drover_image_measure(m->record.old_path, m->record.old_format, "qcow2", &bytes,
-					 err);
-	return r < 0 ? r : drover_pool_check(pool, drover_space_with_margin(bytes), err);
+		r = drover_image_measure(m->record.old_path, m->record.old_format, "qcow2",
+					 DROVER_IMAGE_MEASURE_S, &bytes, err);
+	if (r < 0)
+		return r;
+	m->record.space_bytes = drover_space_with_margin(bytes);
+	return drover_pool_promise(pool, m->record.new_path, m->record.space_bytes, &m->promise,
+				   err);
 }
 
 int drover_moving_prepare(struct drover_disk_move *m, struct drover_err *err)

@@ -8,6 +8,7 @@
 
 #include "block/image.h"
 #include "block/move.h"
+#include "block/promise.h"
 #include "block/record.h"
 
 /**
@@ -17,6 +18,7 @@
  * @old: the old image
  * @record: what is, or will be, written down of it
  * @vm_dir: run directory of the running VM, or ""
+ * @promise: of the space that the new image will take; the thread's once that runs
  * @recovers: an earlier agent began it
  * @bandwidth: the limit now
  * @cancelled: somebody wants it to end
@@ -35,6 +37,7 @@ struct drover_disk_move {
 	struct drover_disk_def disk;
 	struct drover_image old;
 	struct drover_disk_record record;
+	struct drover_promise *promise;
 	char vm_dir[512];
 	bool recovers;
 	uint64_t begin_us;
@@ -69,6 +72,18 @@ void drover_moving_rest(void);
 
 /** drover_moving_bandwidth() - the limit now */
 uint64_t drover_moving_bandwidth(struct drover_disk_move *m);
+
+/* --- move_check.c --- */
+
+/**
+ * drover_moving_claim() - check, find a path for the new image, and keep it the space
+ * @path: out: DROVER_FIELD_LEN bytes
+ *
+ * Errors: those of drover_disk_move_check().
+ */
+int drover_moving_claim(const struct drover_conf *conf, const struct drover_vm_def *def,
+			const char *disk, const struct drover_disk_move_options *options,
+			char *path, struct drover_promise **ret_promise, struct drover_err *err);
 
 /* --- move_image.c: the images on both sides; not the VM --- */
 

@@ -74,7 +74,7 @@ static int check_mounted(const struct drover_pool_conf *pool, int fd, struct dro
 			      pool->name, pool->path);
 }
 
-static int look(const struct drover_pool_conf *pool, struct statvfs *ret_st, struct drover_err *err)
+static int enter(const struct drover_pool_conf *pool, int *ret_fd, struct drover_err *err)
 {
 	auto_close int fd = open(pool->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -87,8 +87,14 @@ static int look(const struct drover_pool_conf *pool, struct statvfs *ret_st, str
 		return drover_err_set(err, errno, "pool %s: cannot open %s: %s", pool->name,
 				      pool->path, strerror(errno));
 	r = check_mounted(pool, fd, err);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		*ret_fd = steal_fd(&fd);
+	return r;
+}
+
+static int look(const struct drover_pool_conf *pool, int fd, struct statvfs *ret_st,
+		struct drover_err *err)
+{
 	if (fstatvfs(fd, ret_st) < 0)
 		return drover_err_set(err, errno, "pool %s: cannot look at %s: %s", pool->name,
 				      pool->path, strerror(errno));
@@ -105,9 +111,12 @@ static void count(const struct statvfs *st, uint64_t *ret_size, uint64_t *ret_fr
 int drover_pool_space(const struct drover_pool_conf *pool, uint64_t *ret_size, uint64_t *ret_free,
 		      struct drover_err *err)
 {
+	auto_close int fd = -1;
 	struct statvfs st;
-	int r = look(pool, &st, err);
+	int r = enter(pool, &fd, err);
 
+	if (r == 0)
+		r = look(pool, fd, &st, err);
 	if (r == 0)
 		count(&st, ret_size, ret_free);
 	return r;
@@ -127,28 +136,96 @@ bool drover_pool_inside(const struct drover_pool_conf *pool, const char *path, c
 bool drover_pool_gone(const struct drover_conf *conf, const char *path)
 {
 	const struct drover_pool_conf *pool = drover_pool_of(conf, path);
-	struct statvfs st;
+	uint64_t size, space;
 
-	return access(path, F_OK) < 0 && errno == ENOENT && (!pool || look(pool, &st, NULL) == 0);
+	return access(path, F_OK) < 0 && errno == ENOENT &&
+	       (!pool || drover_pool_space(pool, &size, &space, NULL) == 0);
 }
 
-int drover_pool_check(const struct drover_pool_conf *pool, uint64_t bytes, struct drover_err *err)
+static uint64_t in_mib(uint64_t bytes)
 {
-	uint64_t size, space;
-	struct statvfs st;
-	int r = look(pool, &st, err);
+	return bytes / MIB + !!(bytes % MIB);
+}
 
+static int fit(const struct drover_pool_conf *pool, uint64_t space, uint64_t promised,
+	       uint64_t bytes, struct drover_err *err)
+{
+	if (bytes <= (promised < space ? space - promised : 0))
+		return 0;
+	if (!promised)
+		return drover_err_set(err, ENOSPC,
+				      "pool %s has no space: %" PRIu64 " MiB are free, %" PRIu64
+				      " MiB are needed",
+				      pool->name, space / MIB, in_mib(bytes));
+	return drover_err_set(err, ENOSPC,
+			      "pool %s has no space: %" PRIu64 " MiB are free, %" PRIu64
+			      " MiB are promised to moves under way, %" PRIu64 " MiB are needed",
+			      pool->name, space / MIB, in_mib(promised), in_mib(bytes));
+}
+
+/* @mine: the promise that is being made, @instead of an earlier one; NULL if none */
+static int check(const struct drover_pool_conf *pool, int fd, dev_t dev, uint64_t bytes,
+		 const struct drover_promise *mine, const struct drover_promise *instead,
+		 struct drover_err *err)
+{
+	uint64_t size, space, promised;
+	struct statvfs st;
+	/* Before a look at what is free: what is written in between counts twice, and not never. */
+	int r = drover_promise_sum(pool->path, dev, mine, instead, &promised, err);
+
+	if (r == 0)
+		r = look(pool, fd, &st, err);
 	if (r < 0)
 		return r;
 	if (st.f_flag & ST_RDONLY)
 		return drover_err_set(err, EROFS, "pool %s is mounted read-only", pool->name);
 	count(&st, &size, &space);
-	if (bytes <= space)
-		return 0;
-	return drover_err_set(err, ENOSPC,
-			      "pool %s has no space: %" PRIu64 " MiB are free, %" PRIu64
-			      " MiB are needed",
-			      pool->name, space / MIB, (bytes + MIB - 1) / MIB);
+	return fit(pool, space, promised, bytes, err);
+}
+
+static int enter_with_dev(const struct drover_pool_conf *pool, int *ret_fd, dev_t *ret_dev,
+			  struct drover_err *err)
+{
+	struct stat st;
+	int r = enter(pool, ret_fd, err);
+
+	if (r < 0)
+		return r;
+	if (fstat(*ret_fd, &st) < 0)
+		return drover_err_set(err, errno, "pool %s: cannot look at %s: %s", pool->name,
+				      pool->path, strerror(errno));
+	*ret_dev = st.st_dev;
+	return 0;
+}
+
+int drover_pool_check(const struct drover_pool_conf *pool, uint64_t bytes, struct drover_err *err)
+{
+	auto_close int fd = -1;
+	dev_t dev;
+	int r = enter_with_dev(pool, &fd, &dev, err);
+
+	return r < 0 ? r : check(pool, fd, dev, bytes, NULL, NULL, err);
+}
+
+int drover_pool_promise(const struct drover_pool_conf *pool, const char *path, uint64_t bytes,
+			struct drover_promise **promise, struct drover_err *err)
+{
+	struct drover_promise *mine = NULL;
+	auto_close int fd = -1;
+	dev_t dev;
+	int r = enter_with_dev(pool, &fd, &dev, err);
+
+	if (r == 0)
+		r = drover_promise_make(pool->path, dev, path, bytes, &mine, err);
+	if (r == 0)
+		r = check(pool, fd, dev, bytes, mine, *promise, err);
+	if (r < 0) {
+		drover_promise_drop(mine);
+		return r;
+	}
+	drover_promise_drop(*promise);
+	*promise = mine;
+	return 0;
 }
 
 int drover_pool_name_image(const struct drover_pool_conf *pool, const char *vm, const char *disk,

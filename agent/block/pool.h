@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "block/promise.h"
 #include "core/model.h"
 
 /** drover_pool_find() - by name, or NULL; "" stands for the only or first one */
@@ -38,9 +39,25 @@ bool drover_pool_gone(const struct drover_conf *conf, const char *path);
 /**
  * drover_pool_check() - can the pool take @bytes more?
  *
- * Errors: -ENOTDIR, -EROFS, -ENOSPC with a sentence that holds both figures.
+ * What this host's moves and arrivals will still take of its file system is not free. Those of
+ * other hosts that share it are not known here.
+ *
+ * Errors: -ENOTDIR, -EROFS, -ENOSPC with a sentence that holds the figures.
  */
 int drover_pool_check(const struct drover_pool_conf *pool, uint64_t bytes, struct drover_err *err);
+
+/**
+ * drover_pool_promise() - the same for an image that is about to be made, and keep it the space
+ * @path: of the image
+ * @bytes: that it takes in the end
+ * @promise: in and out: NULL, or one of the same image, which the new one replaces; who holds it
+ *	drops it when the image is complete, or will not be
+ *
+ * Of several at the same time each reckons with those before it alone, so not all are refused.
+ * Errors: those of drover_pool_check(); what was promised before stays so.
+ */
+int drover_pool_promise(const struct drover_pool_conf *pool, const char *path, uint64_t bytes,
+			struct drover_promise **promise, struct drover_err *err);
 
 /**
  * drover_pool_name_image() - DIR/VM-DISK.FORMAT, or with a number where that is in use

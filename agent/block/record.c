@@ -46,10 +46,11 @@ int drover_disk_record_write(const struct drover_conf *conf,
 
 	if (r < 0)
 		return r;
-	o = json_pack("{sI sI ss sb sb sI ss ss ss ss ss ss ss}", "id", (json_int_t)record->id,
+	o = json_pack("{sI sI ss sb sb sI sI ss ss ss ss ss ss ss}", "id", (json_int_t)record->id,
 		      "migration_id", (json_int_t)record->migration_id, "step", steps[record->step],
 		      "delete_old", record->delete_old, "verify", record->verify, "start_time_us",
-		      (json_int_t)record->start_time_us, "vm", record->vm, "disk", record->disk,
+		      (json_int_t)record->start_time_us, "space_bytes",
+		      (json_int_t)record->space_bytes, "vm", record->vm, "disk", record->disk,
 		      "old_path", record->old_path, "old_format", record->old_format, "new_path",
 		      record->new_path, "new_format", record->new_format, "host", record->host);
 	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
@@ -84,15 +85,16 @@ static int take(json_t *o, const char *path, struct drover_disk_record *ret, str
 {
 	const char *step, *vm, *disk, *old_path, *old_format, *new_path, *new_format,
 		*host = "";
-	json_int_t id, migration_id, start;
+	json_int_t id, migration_id, start, space = 0;
 	int delete_old, verify, which = -1;
 	bool ok;
 
-	ok = json_unpack(o, "{sI sI ss sb sb sI ss ss ss ss ss ss s?s}", "id", &id, "migration_id",
-			 &migration_id, "step", &step, "delete_old", &delete_old, "verify", &verify,
-			 "start_time_us", &start, "vm", &vm, "disk", &disk, "old_path", &old_path,
-			 "old_format", &old_format, "new_path", &new_path, "new_format",
-			 &new_format, "host", &host) == 0;
+	/* An earlier agent may have written down no space and no host. */
+	ok = json_unpack(o, "{sI sI ss sb sb sI s?I ss ss ss ss ss ss s?s}", "id", &id,
+			 "migration_id", &migration_id, "step", &step, "delete_old", &delete_old,
+			 "verify", &verify, "start_time_us", &start, "space_bytes", &space, "vm", &vm,
+			 "disk", &disk, "old_path", &old_path, "old_format", &old_format, "new_path",
+			 &new_path, "new_format", &new_format, "host", &host) == 0;
 	if (ok)
 		which = step_of(step);
 	ok = ok && which >= 0 && copy(ret->vm, sizeof(ret->vm), vm) &&
@@ -110,6 +112,7 @@ static int take(json_t *o, const char *path, struct drover_disk_record *ret, str
 	ret->delete_old = delete_old;
 	ret->verify = verify;
 	ret->start_time_us = start;
+	ret->space_bytes = space > 0 ? space : 0;
 	return 0;
 }
 

@@ -23,6 +23,7 @@ enum drover_disk_step {
  * @migration_id: of the migration it travels with, or 0
  * @delete_old, @verify: what was asked for
  * @host: that the new image is on; "": this one
+ * @space_bytes: that the new image was promised; 0 if it is not known
  * @start_time_us: CLOCK_REALTIME
  */
 struct drover_disk_record {
@@ -32,6 +33,7 @@ struct drover_disk_record {
 	bool delete_old;
 	bool verify;
 	uint64_t start_time_us;
+	uint64_t space_bytes;
 	char vm[DROVER_NAME_LEN];
 	char disk[DROVER_NAME_LEN];
 	char old_path[DROVER_FIELD_LEN];

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "block/move.h"
-#include "block/pool.h"
 #include "ctl/agent.h"
 #include "ctl/reply.h"
 
@@ -15,7 +14,7 @@
 
 /**
  * struct plan - the disks that a request is about
- * @bytes: that their new images will take
+ * @bytes: that must be free for their new images
  */
 struct plan {
 	const char *disks[DROVER_DISKS_MAX];
@@ -66,8 +65,7 @@ static int plan_all(struct drover_agent *agent, const struct drover_vm_def *def,
 			return r;
 	}
 	if (plan->count)
-		return drover_pool_check(drover_pool_find(&agent->conf, options->pool), plan->bytes,
-					 err);
+		return drover_disk_move_check_sum(&agent->conf, options->pool, plan->bytes, err);
 	return def->disk_count ? err->code
 			       : drover_err_set(err, ENOENT, "vm %s has no disks", def->name);
 }

@@ -30,6 +30,7 @@ static const struct drover_disk_record example = {
 	.delete_old = true,
 	.verify = true,
 	.start_time_us = 1700000000000000,
+	.space_bytes = 1ULL << 40,
 	.vm = "web",
 	.disk = "root",
 	.old_path = "/srv/old/we\"b \xc3\xa4.img",
@@ -163,6 +164,23 @@ static void a_damaged_one_does_not_hide_the_others(void **state)
 	done(drover_disk_record_forget(&conf, 9, &err), &err);
 }
 
+static void one_of_an_earlier_agent_is_read(void **state)
+{
+	struct drover_disk_record seen[4];
+	struct drover_err err = { 0 };
+
+	put("move-9",
+	    "{\"id\": 9, \"migration_id\": 0, \"step\": \"copying\", \"delete_old\": true,"
+	    " \"verify\": false, \"start_time_us\": 4711, \"vm\": \"a\", \"disk\": \"a\","
+	    " \"old_path\": \"a\", \"old_format\": \"a\", \"new_path\": \"a\","
+	    " \"new_format\": \"b\"}");
+	assert_int_equal(list(seen, 4), 1);
+	assert_int_equal(seen[0].start_time_us, 4711);
+	assert_int_equal(seen[0].space_bytes, 0);
+	assert_string_equal(seen[0].new_format, "b");
+	done(drover_disk_record_forget(&conf, 9, &err), &err);
+}
+
 static void a_new_image_is_no_old_one(void **state)
 {
 	struct drover_disk_record seen[4], record = example;
@@ -234,6 +252,7 @@ int main(void)
 		cmocka_unit_test(a_step_replaces_the_one_before),
 		cmocka_unit_test(half_a_file_is_not_taken),
 		cmocka_unit_test(a_damaged_one_does_not_hide_the_others),
+		cmocka_unit_test(one_of_an_earlier_agent_is_read),
 		cmocka_unit_test(a_new_image_is_no_old_one),
 		cmocka_unit_test(nobody_starts_on_an_image_that_was_left),
 		cmocka_unit_test(a_damaged_one_keeps_nobody_from_starting),

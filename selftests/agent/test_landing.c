@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "block/landing.h"
+#include "block/pool.h"
 #include "block/record.h"
 #include "core/config.h"
 
@@ -215,6 +216,34 @@ static void the_sum_must_fit(void **state)
 	refused(&a, -ENOSPC, "fast");
 }
 
+/* Two arrivals at the same time, from two hosts: each of them fits. */
+static void what_is_promised_to_one_is_not_for_another(void **state)
+{
+	struct drover_landing first, second;
+	struct drover_err err = { 0 };
+	uint64_t size, space;
+	struct ask a;
+
+	assert_int_equal(drover_pool_space(&conf.pools[0], &size, &space, &err), 0);
+	ask_for(&a, 2);
+	a.disks[0].used_bytes = space / 10 * 3;
+	a.disks[1].used_bytes = space / 10 * 3;
+	assert_int_equal(plan(&a, &first, &err), 0);
+	refused(&a, -ENOSPC, " MiB are promised to moves under way, ");
+	/* Also in the other pool, which is on the same file system. */
+	a.disks[0].pool = a.disks[1].pool = (char *)"big";
+	refused(&a, -ENOSPC, "pool big has no space: ");
+	assert_int_equal(drover_landing_make(&conf, &first, &err), 0);
+	assert_int_equal(plan(&a, &second, &err), -ENOSPC);
+	assert_int_equal(drover_landing_remove(&conf, &first, &err), 0);
+	assert_int_equal(plan(&a, &second, &err), 0);
+	drover_landing_free(&first);
+	drover_landing_free(&second);
+	/* A plan that was never carried out holds nothing back. */
+	assert_int_equal(plan(&a, &second, &err), 0);
+	drover_landing_free(&second);
+}
+
 static void made_and_deleted(void **state)
 {
 	struct drover_landing l = planned(2), *list = NULL;
@@ -363,6 +392,7 @@ int main(void)
 		IN_A_PLACE(nothing_travels),
 		IN_A_PLACE(what_makes_no_sense_is_refused),
 		IN_A_PLACE(the_sum_must_fit),
+		IN_A_PLACE(what_is_promised_to_one_is_not_for_another),
 		IN_A_PLACE(made_and_deleted),
 		IN_A_PLACE(anothers_file_stays),
 		IN_A_PLACE(what_was_left_there_is_forgotten),
