@@ -214,6 +214,69 @@ static void test_line(void **state)
 		    "blackout 45 ms");
 }
 
+static void disk_is(const Drover__DiskMoveInfo *d, const char *wanted)
+{
+	char line[256];
+
+	progress_disk(d, line, sizeof(line));
+	assert_string_equal(line, wanted);
+}
+
+static void test_disk_line(void **state)
+{
+	Drover__DiskMoveInfo d = DROVER__DISK_MOVE_INFO__INIT;
+	char line[64];
+
+	d.disk = "root";
+	d.state = DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_COPYING;
+	disk_is(&d, "disk root: copying, 0%, 0.0 KiB/s, in step in ?");
+	/* What is to copy is told in all, not what is left of it. */
+	d.todo_bytes = 1000ULL << 20;
+	d.done_bytes = 755ULL << 20;
+	d.rate_bytes = 12ULL << 20;
+	d.expected_us = 41000000;
+	disk_is(&d, "disk root: copying, 75%, 12.0 MiB/s, in step in 41 s");
+	d.write_now_us = 3100;
+	d.write_before_us = 900;
+	disk_is(&d, "disk root: copying, 75%, 12.0 MiB/s, guest writes take 3.1 ms (before: 0.9 ms), "
+		    "in step in 41 s");
+	/* Too long for where it goes: cut off, no more. */
+	progress_disk(&d, line, sizeof(line));
+	assert_string_equal(line, "disk root: copying, 75%, 12.0 MiB/s, guest writes take 3.1 ms (");
+	d.done_bytes = d.todo_bytes;
+	disk_is(&d, "disk root: copying, 100%, 12.0 MiB/s, guest writes take 3.1 ms (before: 0.9 ms), "
+		    "in step in 41 s");
+	d.state = DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_IN_STEP;
+	disk_is(&d, "disk root: in step, guest writes take 3.1 ms (before: 0.9 ms)");
+	d.write_before_us = 0;
+	disk_is(&d, "disk root: in step, guest writes take 3.1 ms");
+	d.state = DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_INTERRUPTED;
+	d.error = "a write to the new image failed";
+	disk_is(&d, "disk root: interrupted: a write to the new image failed");
+}
+
+/* All that are not in step yet, on one line, in place of the memory's. */
+static void test_disks_in_the_line(void **state)
+{
+	Drover__DiskMoveInfo root = DROVER__DISK_MOVE_INFO__INIT, data = root;
+	Drover__DiskMoveInfo *disks[] = { &root, &data };
+	Drover__MigrationInfo m = migration_done();
+
+	m.state = DROVER__MIGRATION_STATE__MIGRATION_STATE_PRECOPY;
+	m.n_rounds = 0;
+	m.disks = disks;
+	m.n_disks = 2;
+	root.disk = "root";
+	root.state = DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_IN_STEP;
+	data.disk = "data";
+	data.state = DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_COPYING;
+	data.done_bytes = 3ULL << 20;
+	data.todo_bytes = 4ULL << 20;
+	data.write_now_us = 250000;
+	line_is(&m, "disk root: in step; disk data: copying, 75%, 0.0 KiB/s, "
+		    "guest writes take 250 ms, in step in ?");
+}
+
 static void test_round_line(void **state)
 {
 	Drover__RoundInfo r = round_of(2, 40);
@@ -291,6 +354,8 @@ int main(void)
 		cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_rounds_and_summary),
 		cmocka_unit_test(test_line),
+		cmocka_unit_test(test_disk_line),
+		cmocka_unit_test(test_disks_in_the_line),
 		cmocka_unit_test(test_round_line),
 		cmocka_unit_test(test_exit_codes),
 		cmocka_unit_test(test_units),

@@ -7,6 +7,7 @@
 
 #include "drover_tool.h"
 #include "output.h"
+#include "report_storage.h"
 
 #define PAGE 4096
 
@@ -75,13 +76,6 @@ static const char *disk_state(const Drover__DiskMoveInfo *d, char *buf, size_t s
 	return buf;
 }
 
-static double disk_share(const Drover__DiskMoveInfo *d)
-{
-	uint64_t all = d->done_bytes + d->todo_bytes;
-
-	return all ? 100.0 * (double)d->done_bytes / (double)all : 0;
-}
-
 static bool copies_disks(const Drover__MigrationInfo *m)
 {
 	if (m->state != DROVER__MIGRATION_STATE__MIGRATION_STATE_PRECOPY || m->n_rounds)
@@ -94,17 +88,26 @@ static bool copies_disks(const Drover__MigrationInfo *m)
 
 void progress_disk(const Drover__DiskMoveInfo *d, char *buf, size_t size)
 {
+	bool copying = d->state == DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_COPYING;
 	char state[32], rate[32], end[32] = "?";
+	size_t n;
 
 	disk_state(d, state, sizeof(state));
-	if (d->expected_us)
-		output_time(d->expected_us, end);
-	if (d->state == DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_COPYING)
-		snprintf(buf, size, "disk %s: %s, %.0f%%, %s/s, in step in %s", d->disk, state,
-			 disk_share(d), output_bytes(d->rate_bytes, rate), end);
+	if (copying)
+		snprintf(buf, size, "disk %s: %s, %u%%, %s/s", d->disk, state, disk_move_percent(d),
+			 output_bytes(d->rate_bytes, rate));
 	else
 		snprintf(buf, size, "disk %s: %s%s%s", d->disk, state, *d->error ? ": " : "",
 			 d->error);
+	/* In step they go to both images still. */
+	if (copying || d->state == DROVER__DISK_MOVE_STATE__DISK_MOVE_STATE_IN_STEP)
+		disk_move_add_writes(d, buf, size);
+	if (!copying)
+		return;
+	if (d->expected_us)
+		output_time(d->expected_us, end);
+	n = strlen(buf);
+	snprintf(buf + n, size - n, ", in step in %s", end);
 }
 
 /* All of them on one line. */

@@ -48,8 +48,7 @@ static const char *write_time(uint64_t us, char *buf)
 	return buf;
 }
 
-/* "guest writes take 3.1 ms (before: 0.9 ms)", or nothing while there are none. */
-static void add_writes(const Drover__DiskMoveInfo *m, char *buf, size_t size)
+void disk_move_add_writes(const Drover__DiskMoveInfo *m, char *buf, size_t size)
 {
 	char now[32], before[32];
 	size_t n = strlen(buf);
@@ -69,7 +68,7 @@ void disk_move_line(const Drover__DiskMoveInfo *m, char *buf, size_t size)
 
 	snprintf(buf, size, "%s %s: %u %%, %s/s", m->disk, state_word(m, state, sizeof(state)),
 		 disk_move_percent(m), output_bytes(m->rate_bytes, rate));
-	add_writes(m, buf, size);
+	disk_move_add_writes(m, buf, size);
 	if (m->expected_us)
 		output_time(m->expected_us, end);
 	n = strlen(buf);
@@ -81,7 +80,7 @@ static void summary_figures(FILE *out, const Drover__DiskMoveInfo *m)
 	char text[160] = "", total[32], held[32], verified[32];
 
 	fprintf(out, "%s in all", output_time(m->total_us, total));
-	add_writes(m, text, sizeof(text));
+	disk_move_add_writes(m, text, sizeof(text));
 	fputs(text, out);
 	if (m->switch_us)
 		fprintf(out, ", requests held for %s at the switch", write_time(m->switch_us, held));

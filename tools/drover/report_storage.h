@@ -17,6 +17,13 @@ void disk_move_line(const Drover__DiskMoveInfo *m, char *buf, size_t size);
 /** disk_move_percent() - of its pass */
 unsigned int disk_move_percent(const Drover__DiskMoveInfo *m);
 
+/**
+ * disk_move_add_writes() - ", guest writes take 3.1 ms (before: 0.9 ms)" behind what @buf holds
+ *
+ * Nothing while the guest writes nothing; without the bracket where it wrote nothing before.
+ */
+void disk_move_add_writes(const Drover__DiskMoveInfo *m, char *buf, size_t size);
+
 /** disk_move_summary() - what became of it, or how it stands */
 void disk_move_summary(FILE *out, const Drover__DiskMoveInfo *m);
 
