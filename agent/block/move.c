@@ -160,6 +160,15 @@ void drover_moving_say(struct drover_disk_move *m, const char *fmt, ...)
 			    m->record.vm, m->record.disk, text);
 }
 
+void drover_moving_left(struct drover_disk_move *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m->left, sizeof(m->left), fmt, ap);
+	va_end(ap);
+}
+
 static int cancelled_error(struct drover_err *err)
 {
 	return drover_err_set(err, ECANCELED, "the move was cancelled");
@@ -253,8 +262,10 @@ void drover_disk_move_speed(struct drover_disk_move *move, uint64_t bandwidth)
 
 /* --- its thread --- */
 
+/* Cancelled is only what has left nothing. */
 static void end(struct drover_disk_move *m, const struct drover_err *why)
 {
+	const char *text;
 	bool cancelled;
 
 	if (!why) {
@@ -264,8 +275,13 @@ static void end(struct drover_disk_move *m, const struct drover_err *why)
 	pthread_mutex_lock(&m->lock);
 	cancelled = m->cancelled;
 	pthread_mutex_unlock(&m->lock);
-	drover_moving_say(m, "%s", cancelled ? "the move was cancelled" : why->text);
-	drover_moving_state(m, cancelled ? DROVER_DISK_MOVE_CANCELLED : DROVER_DISK_MOVE_FAILED);
+	text = cancelled ? "the move was cancelled" : why->text;
+	if (m->left[0])
+		drover_moving_say(m, "%.200s, %s %s", text, cancelled ? "but" : "and", m->left);
+	else
+		drover_moving_say(m, "%s", text);
+	drover_moving_state(m, cancelled && !m->left[0] ? DROVER_DISK_MOVE_CANCELLED
+							: DROVER_DISK_MOVE_FAILED);
 }
 
 static void *run(void *data)

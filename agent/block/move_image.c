@@ -150,16 +150,15 @@ void drover_moving_abandon(struct drover_disk_move *m)
 
 	/* Its record stays, too: the next agent looks again. */
 	if (disown(m, &err) < 0) {
-		log_error("disk move %llu: the new image was not deleted: %s",
-			  (unsigned long long)m->record.id, err.text);
+		drover_moving_left(m, "%s is left: %.200s; droverd tries again when it is restarted",
+				   m->record.new_path, err.text);
 		return;
 	}
 	if (drover_image_remove(m->record.new_path, &err) == 0) {
 		forget(m);
 		return;
 	}
-	log_error("disk move %llu: the new image was not deleted: %s",
-		  (unsigned long long)m->record.id, err.text);
+	drover_moving_left(m, "%s is left: %.200s", m->record.new_path, err.text);
 	leave_new(m);
 }
 

@@ -315,17 +315,23 @@ static void clean_up(struct drover_live *l)
 static void back_out(struct drover_live *l)
 {
 	struct drover_err err = { 0 };
-	int r = drover_mirror_cancel(&l->mirror, &err);
+	int r;
 
+	/* What an earlier one left in QEMU is not ours. */
+	if (!l->created)
+		return;
+	r = drover_mirror_cancel(&l->mirror, &err);
 	if (r == 0 && l->added)
 		r = drover_node_sweep(l->mirror.qmp, l->m->record.disk, &err);
 	if (r < 0 && r != -EPIPE) {
 		/* Its record stays: the next agent tries again. */
-		log_error("disk move %llu: %s", (unsigned long long)l->m->record.id, err.text);
+		drover_moving_left(l->m,
+				   "%s is left, and QEMU may still write to it: %.150s; droverd tries "
+				   "again when it is restarted",
+				   l->m->record.new_path, err.text);
 		return;
 	}
-	if (l->created)
-		drover_moving_abandon(l->m);
+	drover_moving_abandon(l->m);
 }
 
 static int move(struct drover_live *l, struct drover_err *err)

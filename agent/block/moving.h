@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/err.h"
 #include "block/image.h"
 #include "block/move.h"
 #include "block/promise.h"
@@ -24,6 +25,7 @@
  * @cancelled: somebody wants it to end
  * @holds: the guest's requests are held for it, or the VM is paused
  * @wake: signalled when @cancelled or @bandwidth changes
+ * @left: what could not be taken away of the new image, and why, or ""; its thread's alone
  *
  * Referenced by its thread and by the one who lists it; the last put frees it.
  */
@@ -44,6 +46,7 @@ struct drover_disk_move {
 	uint64_t bandwidth;
 	bool cancelled;
 	bool holds;
+	char left[DROVER_ERR_TEXT_MAX];
 };
 
 /* --- move.c --- */
@@ -53,6 +56,10 @@ void drover_moving_state(struct drover_disk_move *m, enum drover_disk_move_state
 
 /** drover_moving_say() - what is wrong, logged when it is something new; NULL: nothing any more */
 void drover_moving_say(struct drover_disk_move *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** drover_moving_left() - what could not be cleaned up, and why: told at the move's end */
+void drover_moving_left(struct drover_disk_move *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /** drover_moving_check() - -ECANCELED once a cancel was asked for */
@@ -101,7 +108,7 @@ int drover_moving_step(struct drover_disk_move *m, enum drover_disk_step step,
  * drover_moving_abandon() - nobody uses the new image, or will: it goes, and the record
  *
  * Where somebody uses it all the same, or the record calls it the true one and cannot be changed,
- * both stay.
+ * both stay, and the move says so when it ends.
  */
 void drover_moving_abandon(struct drover_disk_move *m);
 

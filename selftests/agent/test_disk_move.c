@@ -360,6 +360,38 @@ static void a_cancelled_move_leaves_nothing(void **state)
 	assert_false(is_open("slow/web-root.qcow2"));
 }
 
+/* Its new image is one that QEMU has locked: another name of the old one. */
+static void what_a_cancel_leaves_is_told(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	struct drover_disk_record record;
+	struct drover_disk_move *m;
+	struct drover_err err = { 0 };
+	char wanted[512];
+
+	guest("write -P 1 0 8M");
+	options.bandwidth = MIB;
+	m = start(&options, true);
+	await_state(m, DROVER_DISK_MOVE_COPYING);
+	assert_int_equal(unlink(in("slow/web-root.qcow2")), 0);
+	assert_int_equal(link(in("old"), in("slow/web-root.qcow2")), 0);
+	done(drover_disk_move_cancel(m, &err), &err);
+	info = end(m, DROVER_DISK_MOVE_FAILED);
+	snprintf(wanted, sizeof(wanted),
+		 "the move was cancelled, but %s is left: %s is in use; droverd tries again when it is "
+		 "restarted",
+		 in("slow/web-root.qcow2"), in("slow/web-root.qcow2"));
+	assert_string_equal(info.error, wanted);
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_COPYING);
+	uses("old");
+	/* And so it does. */
+	kill_qemu();
+	end(recover(&record, false), DROVER_DISK_MOVE_FAILED);
+	nothing_happened();
+}
+
 /* QEMU keeps what it closes open, but not locked, until its VM runs again. */
 static void so_does_one_of_a_paused_vm(void **state)
 {
@@ -885,21 +917,71 @@ static void *greet_and_go(void *data)
 	return NULL;
 }
 
-static void end_at_the_first_question(const struct drover_disk_record *record,
-				      enum drover_disk_move_state wanted)
+static int monitor_at(const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	pthread_t thread;
 
-	kill_qemu();
-	strcpy(address.sun_path, in("migrate.sock"));
+	strcpy(address.sun_path, in(name));
 	unlink(address.sun_path);
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(listener, 1), 0);
+	return listener;
+}
+
+static void end_at_the_first_question(const struct drover_disk_record *record,
+				      enum drover_disk_move_state wanted)
+{
+	pthread_t thread;
+	int listener;
+
+	kill_qemu();
+	listener = monitor_at("migrate.sock");
 	assert_int_equal(pthread_create(&thread, NULL, greet_and_go, &listener), 0);
 	end(recover(record, true), wanted);
 	pthread_join(thread, NULL);
+}
+
+/* A monitor that greets, and refuses everything until its client is gone. */
+static void *greet_and_refuse(void *data)
+{
+	static const char greeting[] = "{\"QMP\": {}}\r\n";
+	int listener = *(int *)data, fd = accept(listener, NULL, NULL);
+	FILE *f = fdopen(dup(fd), "r");
+	char line[1024];
+
+	dprintf(fd, "%s", greeting);
+	for (int id = 1; fgets(line, sizeof(line), f); id++)
+		dprintf(fd,
+			id == 1 ? "{\"return\": {}, \"id\": %d}\r\n"
+				: "{\"error\": {\"desc\": \"not now\"}, \"id\": %d}\r\n",
+			id);
+	fclose(f);
+	close(fd);
+	close(listener);
+	return NULL;
+}
+
+/* Without its word nobody knows whether it still writes there. */
+static void an_image_that_qemu_does_not_give_back_is_told(void **state)
+{
+	struct drover_disk_move_info info;
+	struct drover_disk_record record;
+	struct drover_mirror mirror;
+	pthread_t thread;
+	int listener;
+
+	record = leave(&mirror, MIB);
+	kill_qemu();
+	listener = monitor_at("migrate.sock");
+	assert_int_equal(pthread_create(&thread, NULL, greet_and_refuse, &listener), 0);
+	info = end(recover(&record, true), DROVER_DISK_MOVE_FAILED);
+	pthread_join(thread, NULL);
+	assert_non_null(strstr(info.error, "slow/web-root.qcow2 is left, and QEMU may still write to it: "
+					   "QEMU refused query-jobs: not now; droverd tries again"));
+	assert_true(is_there("slow/web-root.qcow2"));
+	assert_int_equal(records(&record), 1);
+	assert_int_equal(record.step, DROVER_DISK_STEP_COPYING);
 }
 
 static void the_record_decides_where_qemu_ends_before_it_tells(void **state)
@@ -1075,6 +1157,7 @@ int main(void)
 		TEST(an_image_that_another_vm_needs_is_left),
 		TEST(a_disk_that_comes_back_is_not_left),
 		TEST(a_cancelled_move_leaves_nothing),
+		TEST(what_a_cancel_leaves_is_told),
 		TEST(so_does_one_of_a_paused_vm),
 		TEST(a_limit_can_be_lifted),
 		TEST(a_full_pool_is_waited_for),
@@ -1097,6 +1180,7 @@ int main(void)
 		TEST(after_a_power_loss_a_switch_counts),
 		TEST(the_record_decides_where_qemu_ends_before_it_tells),
 		TEST(so_it_does_where_nothing_was_switched),
+		TEST(an_image_that_qemu_does_not_give_back_is_told),
 		TEST(after_a_power_loss_the_definition_is_waited_for),
 		TEST(a_stopped_vms_disk_is_copied),
 		TEST(a_stopped_vms_move_can_be_cancelled),
