@@ -73,6 +73,10 @@ Drover__PoolInfo *drover_pools_info(const struct drover_conf *conf,
 int drover_pools_measure(const struct drover_conf *conf, const struct drover_pool_conf *pool,
 			 struct drover_err *err);
 
+/** drover_pools_refresh() - before a choice: measure, unless that was done within the last hour */
+int drover_pools_refresh(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+			 struct drover_err *err);
+
 /* --- pools_strays.c: blocking --- */
 
 /**

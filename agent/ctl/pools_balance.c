@@ -16,8 +16,7 @@
 
 #define SECOND_US      UINT64_C(1000000)
 #define REST_US	       (3600 * SECOND_US)
-/* A measurement is good for an hour; an answer must come within 30 s. */
-#define MEASURED_US    (3600 * SECOND_US)
+/* For measuring: an answer must come within 30 s. */
 #define MEASURE_US     (15 * SECOND_US)
 #define RESTING_MAX    1024
 
@@ -67,14 +66,11 @@ static void measure_pools(const struct drover_conf *conf)
 	uint64_t start = drover_clock_monotonic();
 
 	for (uint32_t i = 0; i < conf->pool_count; i++) {
-		struct drover_pool_speed speed;
 		struct drover_err err = { 0 };
 
 		if (drover_clock_monotonic() - start > MEASURE_US)
 			return;
-		drover_pool_kept(conf, &conf->pools[i], &speed);
-		if (speed.time_us + MEASURED_US < drover_clock_realtime() &&
-		    drover_pools_measure(conf, &conf->pools[i], &err) < 0)
+		if (drover_pools_refresh(conf, &conf->pools[i], &err) < 0)
 			log_debug("%s", err.text);
 	}
 }

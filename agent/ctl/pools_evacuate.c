@@ -14,7 +14,7 @@
 
 #define MIB	     (UINT64_C(1) << 20)
 #define PARALLEL_MAX 16
-/* To measure those pools of which nothing is known; an answer must come within 30 s. */
+/* For measuring: an answer must come within 30 s. */
 #define MEASURE_US   15000000
 
 struct plan {
@@ -71,7 +71,6 @@ static void measure_targets(struct plan *p)
 {
 	const struct drover_conf *conf = &p->agent->conf;
 	uint64_t start = drover_clock_monotonic();
-	struct drover_pool_speed speed;
 	struct drover_err err = { 0 };
 	uint32_t choice = 0;
 
@@ -80,8 +79,7 @@ static void measure_targets(struct plan *p)
 	for (uint32_t i = 0; choice > 1 && i < conf->pool_count; i++) {
 		if (!p->target[i] || drover_clock_monotonic() - start > MEASURE_US)
 			continue;
-		drover_pool_kept(conf, &conf->pools[i], &speed);
-		if (!speed.time_us && drover_pools_measure(conf, &conf->pools[i], &err) < 0)
+		if (drover_pools_refresh(conf, &conf->pools[i], &err) < 0)
 			log_warning("%s", err.text);
 	}
 }

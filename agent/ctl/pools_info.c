@@ -10,10 +10,13 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "block/image.h"
+#include "core/clock.h"
 #include "ctl/pools.h"
 
 #define CHAIN_MAX 16	/* backing files, one behind the other */
 #define BLOCK	  512	/* st_blocks is in these, whatever the file system's are */
+/* How long a measurement is good for a choice. */
+#define FRESH_US (3600 * UINT64_C(1000000))
 
 /* --- images --- */
 
@@ -202,4 +205,15 @@ int drover_pools_measure(const struct drover_conf *conf, const struct drover_poo
 	int r = drover_pool_measure(pool, &speed, err);
 
 	return r < 0 ? r : drover_pool_keep(conf, pool, &speed, err);
+}
+
+int drover_pools_refresh(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+			 struct drover_err *err)
+{
+	struct drover_pool_speed speed;
+
+	drover_pool_kept(conf, pool, &speed);
+	/* A time to come is none: the clock was put back. */
+	return drover_clock_realtime() - speed.time_us < FRESH_US
+		       ? 0 : drover_pools_measure(conf, pool, err);
 }

@@ -15,9 +15,11 @@
 
 #include <cmocka.h>
 
+#include "core/clock.h"
 #include "ctl/pools.h"
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB	  (UINT64_C(1) << 20)
+#define MINUTE_US (60 * UINT64_C(1000000))
 
 static char top[64];
 static struct drover_agent agent;
@@ -369,6 +371,32 @@ static void figures_for_the_policy(void **state)
 	drover_pools_free(&disks);
 }
 
+/* What is kept is as old as that, and what it is after a choice. */
+static struct drover_pool_speed refreshed(uint64_t time_us)
+{
+	struct drover_pool_speed speed = { .latency_us = 1000000000, .time_us = time_us };
+	const struct drover_pool_conf *pool = &agent.conf.pools[0];
+	struct drover_err err = { 0 };
+
+	assert_int_equal(drover_pool_keep(&agent.conf, pool, &speed, &err), 0);
+	if (drover_pools_refresh(&agent.conf, pool, &err) < 0)
+		fail_msg("%s", err.text);
+	drover_pool_kept(&agent.conf, pool, &speed);
+	return speed;
+}
+
+static void speeds_for_a_choice_are_at_most_an_hour_old(void **state)
+{
+	uint64_t now = drover_clock_realtime();
+
+	assert_int_equal(refreshed(now - 59 * MINUTE_US).time_us, now - 59 * MINUTE_US);
+	assert_true(refreshed(now - 61 * MINUTE_US).time_us >= now);
+	assert_true(refreshed(now - 61 * MINUTE_US).latency_us < 1000000000);
+	/* Never measured, and by a clock that was put back. */
+	assert_true(refreshed(0).time_us >= now);
+	assert_true(refreshed(now + 60 * MINUTE_US).time_us < now + 60 * MINUTE_US);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -382,6 +410,7 @@ int main(void)
 		TEST(images_that_others_are_based_on),
 		TEST(pools_for_operators),
 		TEST(figures_for_the_policy),
+		TEST(speeds_for_a_choice_are_at_most_an_hour_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
