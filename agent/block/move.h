@@ -54,8 +54,8 @@ struct drover_disk_move_env {
  *
  * Takes no longer than a look at files, two seconds where there are backing files, and five
  * seconds where a store does not answer: -ETIMEDOUT.
- * Other errors: -ENOENT (no such disk or pool), -EROFS (read-only
- * disk), -ENOSPC, -EALREADY (it lies in that pool, in that format), -EINVAL.
+ * Other errors: -ENOENT (no such disk or pool), -EROFS (a read-only disk, or a pool that is mounted
+ * so), -ENOSPC, -EALREADY (it lies in that pool, in that format), -EINVAL.
  */
 int drover_disk_move_check(const struct drover_conf *conf, const struct drover_vm_def *def,
 			   const char *disk, const struct drover_disk_move_options *options,

@@ -60,14 +60,21 @@ static int plan_all(struct drover_agent *agent, const struct drover_vm_def *def,
 	int r;
 
 	for (uint32_t i = 0; i < def->disk_count; i++) {
+		/* By its definition: also a pool can be read-only. */
+		if (def->disks[i].readonly)
+			continue;
 		r = plan_disk(agent, def, def->disks[i].name, options, plan, err);
-		if (r < 0 && r != -EALREADY && r != -EROFS)
+		if (r < 0 && r != -EALREADY)
 			return r;
 	}
 	if (plan->count)
 		return drover_disk_move_check_sum(&agent->conf, options->pool, plan->bytes, err);
-	return def->disk_count ? err->code
-			       : drover_err_set(err, ENOENT, "vm %s has no disks", def->name);
+	if (!def->disk_count)
+		return drover_err_set(err, ENOENT, "vm %s has no disks", def->name);
+	return err->code ? err->code
+			 : drover_err_set(err, EROFS,
+					  "all disks of vm %s are read-only and stay where they are",
+					  def->name);
 }
 
 static void add_info(Drover__ControlReply *reply, struct drover_disk_move *move)
