@@ -161,6 +161,8 @@ static void lose_link(struct drover_source *s, struct watch *w, const struct dro
 		    s->m->info.id, s->vm->def.name, why->text, s->to.name);
 	w->lost_us = drover_clock_monotonic();
 	w->tried_us = 0;
+	/* What the mirrors wait for is the link, and after it begins anew. */
+	w->stuck_us = 0;
 	drover_tunnel_cut(s->tunnel);
 	drover_migration_attach(s->m, NULL, NULL);
 	drover_peer_close(s->control);
