@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "block/ask.h"
 #include "block/image.h"
 #include "block/pool.h"
 #include "core/clock.h"
@@ -19,15 +20,22 @@
 
 /* --- before --- */
 
-static bool travels(const struct drover_pool_conf *pool, const struct drover_disk_def *disk)
+/* 1: it does. Who asks looks after all other VMs as well, and must not wait for a dead store. */
+static int travels(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+		   const struct drover_disk_def *disk, struct drover_err *err)
 {
+	struct drover_err why = { 0 };
 	struct stat st;
+	int r;
 
 	if (disk->readonly || drover_nbd_is(disk->path))
-		return false;
+		return 0;
 	if (pool)
 		return !pool->id[0];
-	return stat(disk->path, &st) < 0 || !S_ISBLK(st.st_mode);
+	r = drover_ask_file(conf, disk->path, &st, &why);
+	if (r == -ETIMEDOUT || r == -ENOMEM)
+		return drover_err_set(err, r, "%s", why.text);
+	return r < 0 || !S_ISBLK(st.st_mode);
 }
 
 static void add(struct drover_travel *t, const char *host, const char *vm,
@@ -53,10 +61,14 @@ int drover_travel_choose(const struct drover_conf *conf, const struct drover_vm_
 {
 	t->count = 0;
 	for (uint32_t i = 0; i < def->disk_count; i++) {
-		const struct drover_pool_conf *pool = drover_pool_of(conf, def->disks[i].path);
+		const struct drover_disk_def *disk = &def->disks[i];
+		const struct drover_pool_conf *pool = drover_pool_of(conf, disk->path);
+		int r = travels(conf, pool, disk, err);
 
-		if (travels(pool, &def->disks[i]))
-			add(t, conf->host, def->name, &def->disks[i], pool);
+		if (r < 0)
+			return drover_err_prefix(err, "disk %s of vm %s", disk->name, def->name);
+		if (r > 0)
+			add(t, conf->host, def->name, disk, pool);
 	}
 	if (!t->count)
 		return drover_err_set(err, EINVAL,

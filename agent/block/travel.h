@@ -51,7 +51,8 @@ struct drover_travel {
  * drover_travel_choose() - which disks of a VM travel, and what is known of them at once
  *
  * All do but those that are read-only, named by an nbd URI, a block device outside of the
- * pools, or in a pool that several hosts share (its id is set). Errors: -EINVAL: none does.
+ * pools, or in a pool that several hosts share (its id is set). Takes no longer than a look at
+ * files, and five seconds where a store does not answer. Errors: -EINVAL: none does; -ETIMEDOUT.
  */
 int drover_travel_choose(const struct drover_conf *conf, const struct drover_vm_def *def,
 			 struct drover_travel *travel, struct drover_err *err);
