@@ -96,19 +96,32 @@ static uint32_t under_way(const struct drover_pools_job *job)
 	return n;
 }
 
+static void leave(struct drover_pools_job *job, const char *why)
+{
+	for (size_t i = 0; i < job->count; i++)
+		if (is_waiting(&job->items[i]))
+			snprintf(job->items[i].error, sizeof(job->items[i].error),
+				 "not begun: %.480s", why);
+	job->stopped = true;
+}
+
+/* A store that does not answer takes seconds each time, and all else waits: once is enough. */
 static void begin(struct drover_pools_job *job, struct drover_pools_item *item)
 {
 	struct drover_disk_move_options options = { .delete_old = job->delete_old };
 	struct drover_disk_move_info info;
 	struct drover_err err = { 0 };
+	int r;
 
 	strcpy(options.pool, item->to);
 	options.bandwidth = job->bandwidth / (under_way(job) + 1);
-	if (drover_storage_begin(job->agent, item->vm, item->disk, &options, &item->move, &err) <
-	    0) {
+	r = drover_storage_begin(job->agent, item->vm, item->disk, &options, &item->move, &err);
+	if (r < 0) {
 		item->move = NULL;
 		item->state = DROVER_DISK_MOVE_FAILED;
 		snprintf(item->error, sizeof(item->error), "%s", err.text);
+		if (r == -ETIMEDOUT)
+			leave(job, err.text);
 		return;
 	}
 	drover_disk_move_info(item->move, &info);
@@ -160,22 +173,22 @@ static void tell(struct drover_pools_job *job)
 		       failed, left);
 }
 
+/* Begins one at the most: what else the agent has to do comes between. */
 static void advance(struct drover_pools_job *job)
 {
-	struct drover_pools_item *item;
+	struct drover_pools_item *item = NULL;
 	uint32_t before = under_way(job);
-	bool begun = false;
 
 	for (size_t i = 0; i < job->count; i++)
 		if (job->items[i].move)
 			look(&job->items[i]);
 	if (job->agent->ending)
 		drover_pools_job_stop(job);
-	while (under_way(job) < job->parallel && (item = next_item(job))) {
+	if (under_way(job) < job->parallel)
+		item = next_item(job);
+	if (item)
 		begin(job, item);
-		begun = true;
-	}
-	if (begun || under_way(job) != before)
+	if (item || under_way(job) != before)
 		share_bandwidth(job);
 }
 
@@ -224,10 +237,7 @@ int drover_pools_job_start(struct drover_agent *agent, struct drover_pools_job *
 
 void drover_pools_job_stop(struct drover_pools_job *job)
 {
-	for (size_t i = 0; i < job->count; i++)
-		if (is_waiting(&job->items[i]))
-			strcpy(job->items[i].error, "not begun: it was told to stop");
-	job->stopped = true;
+	leave(job, "it was told to stop");
 }
 
 /* --- for operators --- */

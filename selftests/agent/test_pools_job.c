@@ -28,7 +28,8 @@ struct drover_disk_move {
 
 static struct drover_disk_move moves[MOVES];
 static int begun, rested;
-static const char *refused;
+static int tried;
+static const char *refused, *silent;
 
 int drover_storage_begin(struct drover_agent *agent, const char *vm, const char *disk,
 			 const struct drover_disk_move_options *options,
@@ -36,6 +37,9 @@ int drover_storage_begin(struct drover_agent *agent, const char *vm, const char 
 {
 	struct drover_disk_move *m = &moves[begun];
 
+	tried++;
+	if (silent && !strcmp(disk, silent))
+		return drover_err_set(err, ETIMEDOUT, "pool %s does not answer", options->pool);
 	if (refused && !strcmp(disk, refused))
 		return drover_err_set(err, ENOSPC, "pool %s has no space", options->pool);
 	assert_true(begun++ < MOVES);
@@ -81,8 +85,8 @@ static struct drover_agent agent;
 static int setup(void **state)
 {
 	memset(&agent, 0, sizeof(agent));
-	begun = rested = 0;
-	refused = NULL;
+	begun = rested = tried = 0;
+	refused = silent = NULL;
 	return sd_event_new(&agent.event);
 }
 
@@ -145,6 +149,9 @@ static void so_many_at_a_time(void **state)
 		add(job, (const char *[]){ "a", "b", "c", "d" }[i], "root");
 	start(job);
 	assert_int_equal(begun, 0);
+	/* One after the other. */
+	tick();
+	assert_int_equal(begun, 1);
 	tick();
 	assert_int_equal(begun, 2);
 	tick();
@@ -156,6 +163,7 @@ static void so_many_at_a_time(void **state)
 	assert_int_equal(moves[1].references, 0);
 	finish(0, DROVER_DISK_MOVE_DONE, "");
 	finish(2, DROVER_DISK_MOVE_DONE, "");
+	tick();
 	tick();
 	assert_int_equal(begun, 4);
 	assert_true(drover_pools_job_active(job));
@@ -179,7 +187,8 @@ static void one_disk_of_a_vm_at_a_time(void **state)
 	add(job, "a", "data");
 	add(job, "b", "root");
 	start(job);
-	tick();
+	for (int i = 0; i < 3; i++)
+		tick();
 	assert_int_equal(begun, 2);
 	assert_string_equal(moves[1].info.vm, "b");
 	finish(0, DROVER_DISK_MOVE_DONE, "");
@@ -201,6 +210,9 @@ static void goes_on_after_failures(void **state)
 	assert_int_equal(begun, 1);
 	finish(0, DROVER_DISK_MOVE_FAILED, "the new image cannot be written");
 	tick();
+	/* One that fails is one, too. */
+	assert_int_equal(tried, 2);
+	tick();
 	assert_int_equal(begun, 2);
 	assert_string_equal(moves[1].info.vm, "c");
 	assert_int_equal(job->items[0].state, DROVER_DISK_MOVE_FAILED);
@@ -213,6 +225,37 @@ static void goes_on_after_failures(void **state)
 	assert_int_equal(job->items[2].state, DROVER_DISK_MOVE_CANCELLED);
 }
 
+static void a_dead_store_is_tried_once(void **state)
+{
+	struct drover_pools_job *job = new_job("old", 2);
+
+	add(job, "a", "root");
+	add(job, "b", "gone");
+	for (int i = 0; i < 60; i++)
+		add(job, "c", "root");
+	strcpy(job->items[2].error, "it is read-only");
+	silent = "gone";
+	start(job);
+	tick();
+	assert_int_equal(begun, 1);
+	tick();
+	assert_int_equal(tried, 2);
+	assert_true(drover_pools_job_active(job));
+	/* What is under way comes to its end. */
+	finish(0, DROVER_DISK_MOVE_DONE, "");
+	tick();
+	assert_int_equal(tried, 2);
+	assert_false(drover_pools_job_active(job));
+	assert_int_equal(job->items[0].state, DROVER_DISK_MOVE_DONE);
+	assert_int_equal(job->items[1].state, DROVER_DISK_MOVE_FAILED);
+	assert_string_equal(job->items[1].error, "pool fast does not answer");
+	assert_string_equal(job->items[2].error, "it is read-only");
+	for (int i = 3; i < 62; i++) {
+		assert_int_equal(job->items[i].state, 0);
+		assert_string_equal(job->items[i].error, "not begun: pool fast does not answer");
+	}
+}
+
 static void bandwidth_is_shared(void **state)
 {
 	struct drover_pools_job *job = new_job("old", 3);
@@ -223,7 +266,8 @@ static void bandwidth_is_shared(void **state)
 	add(job, "b", "root");
 	add(job, "c", "root");
 	start(job);
-	tick();
+	for (int i = 0; i < 3; i++)
+		tick();
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(moves[i].speed, 30 * MIB);
 		assert_true(moves[i].delete_old);
@@ -314,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(so_many_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_disk_of_a_vm_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_after_failures, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_dead_store_is_tried_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(bandwidth_is_shared, setup, teardown),
 		cmocka_unit_test_setup_teardown(stopping_begins_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(ending_agent_begins_no_more, setup, teardown),
