@@ -246,3 +246,13 @@ int drover_ask_pool(const struct drover_pool_conf *pool, bool write, uint64_t *r
 	free(room);
 	return r;
 }
+
+bool drover_ask_gone(const struct drover_conf *conf, const char *path)
+{
+	const struct drover_pool_conf *pool = drover_pool_of(conf, path);
+	uint64_t size, space;
+	struct stat st;
+
+	return drover_ask_file(conf, path, &st, NULL) == -ENOENT &&
+	       (!pool || drover_ask_pool(pool, false, &size, &space, NULL) == 0);
+}

@@ -33,6 +33,9 @@ int drover_ask(const char *what, uint32_t ms, int (*fn)(void *data, struct drove
 int drover_ask_file(const struct drover_conf *conf, const char *path, struct stat *ret_st,
 		    struct drover_err *err);
 
+/** drover_ask_gone() - is nothing at that path, and is that not only out of reach? */
+bool drover_ask_gone(const struct drover_conf *conf, const char *path);
+
 /** drover_ask_image() - drover_image_look(), for ten seconds once its store has answered */
 int drover_ask_image(const struct drover_conf *conf, const char *path, const char *format,
 		     struct drover_image *ret_image, struct drover_err *err);

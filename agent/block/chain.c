@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "block/image.h"
+#include "block/ask.h"
 
-int drover_chain_each(const char *path, const char *format,
+int drover_chain_each(const struct drover_conf *conf, const char *path, const char *format,
 		      int (*each)(void *data, const char *backing), void *data,
 		      struct drover_err *err)
 {
@@ -22,7 +22,7 @@ int drover_chain_each(const char *path, const char *format,
 		/* The others have no backing files; of some it is not known what they are. */
 		if (strcmp(as, "qcow2"))
 			return 0;
-		r = drover_image_look(at, as, &image, err);
+		r = drover_ask_image(conf, at, as, &image, err);
 		if (r < 0 || !image.backing[0])
 			return r;
 		r = each(data, image.backing);

@@ -4,17 +4,18 @@
 #define DROVER_BLOCK_CHAIN_H
 
 #include "base/err.h"
+#include "core/model.h"
 
 /* So many at most: a chain that goes round would have no end. */
 #define DROVER_CHAIN_MAX 64
 
 /**
- * drover_chain_each() - each backing file of an image, the nearest first; blocking
+ * drover_chain_each() - each backing file of an image, the nearest first
  * @each: not 0 ends it, and is what is returned
  *
- * Errors: those of drover_image_look(), of the image or of a backing file; -ELOOP.
+ * Errors: those of drover_ask_image(), of the image or of a backing file; -ELOOP.
  */
-int drover_chain_each(const char *path, const char *format,
+int drover_chain_each(const struct drover_conf *conf, const char *path, const char *format,
 		      int (*each)(void *data, const char *backing), void *data,
 		      struct drover_err *err);
 

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "block/ask.h"
 #include "block/moving.h"
 #include "block/pool.h"
 #include "block/space.h"
@@ -209,9 +210,11 @@ static bool is_no_file(const struct drover_disk_move *m)
 	const char *path = m->record.old_path;
 	struct stat st;
 
-	if (stat(path, &st) == 0)
+	if (drover_nbd_is(path))
+		return true;
+	if (drover_ask_file(m->env->conf, path, &st, NULL) == 0)
 		return !S_ISREG(st.st_mode);
-	return drover_nbd_is(path) || drover_pool_gone(m->env->conf, path);
+	return drover_ask_gone(m->env->conf, path);
 }
 
 void drover_moving_retire(struct drover_disk_move *m)

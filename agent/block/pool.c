@@ -133,15 +133,6 @@ bool drover_pool_inside(const struct drover_pool_conf *pool, const char *path, c
 	return snprintf(buf, DROVER_PATH_MAX, "%s", file + n) < DROVER_PATH_MAX;
 }
 
-bool drover_pool_gone(const struct drover_conf *conf, const char *path)
-{
-	const struct drover_pool_conf *pool = drover_pool_of(conf, path);
-	uint64_t size, space;
-
-	return access(path, F_OK) < 0 && errno == ENOENT &&
-	       (!pool || drover_pool_space(pool, &size, &space, NULL) == 0);
-}
-
 static uint64_t in_mib(uint64_t bytes)
 {
 	return bytes / MIB + !!(bytes % MIB);

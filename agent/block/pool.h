@@ -33,9 +33,6 @@ bool drover_pool_inside(const struct drover_pool_conf *pool, const char *path, c
 int drover_pool_space(const struct drover_pool_conf *pool, uint64_t *ret_size, uint64_t *ret_free,
 		      struct drover_err *err);
 
-/** drover_pool_gone() - is nothing at that path, and is that not only out of reach? */
-bool drover_pool_gone(const struct drover_conf *conf, const char *path);
-
 /**
  * drover_pool_check() - can the pool take @bytes more?
  *

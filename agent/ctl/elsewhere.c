@@ -16,6 +16,7 @@
 #include "net/peer.h"
 
 #define ANSWER_MS  5000
+#define POOL_MS	   10000 /* it looks at images */
 #define FORWARD_MS 28000 /* an operator waits 30 s */
 
 static int query_for(int timeout_ms, const struct drover_conf *conf,
@@ -327,8 +328,8 @@ int drover_elsewhere_pool(const struct drover_conf *conf, const struct drover_pe
 	Drover__PoolQuery ask = DROVER__POOL_QUERY__INIT;
 
 	ask.id = (char *)id;
-	return query(conf, peer, DROVER_FRAME_POOL_QUERY, &ask.base, DROVER_FRAME_POOL_REPLY,
-		     &drover__pool_reply__descriptor, ret_reply, err);
+	return query_for(POOL_MS, conf, peer, DROVER_FRAME_POOL_QUERY, &ask.base,
+			 DROVER_FRAME_POOL_REPLY, &drover__pool_reply__descriptor, ret_reply, err);
 }
 
 int drover_elsewhere_schedule(const struct drover_conf *conf, const struct drover_peer_conf *peer,

@@ -19,6 +19,7 @@
  * @run_dir: of the VM, if it runs and nobody else talks to it; else ""
  * @running: the VM runs here, or its name is in use
  * @unused: the definition names it, but the VM runs with another image
+ * @silent: its store does not answer, by drover_pools_look()
  * @fixed: why it cannot be moved, or ""
  */
 struct drover_pools_disk {
@@ -30,6 +31,7 @@ struct drover_pools_disk {
 	char run_dir[512];
 	bool running;
 	bool unused;
+	bool silent;
 	char fixed[256];
 };
 
@@ -47,19 +49,26 @@ int drover_pools_collect(struct drover_agent *agent, struct drover_pools_disks *
 			 struct drover_err *err);
 void drover_pools_free(struct drover_pools_disks *disks);
 
-/* --- pools_info.c: blocking, so never in the control thread --- */
+/*
+ * --- pools_info.c: blocking, so never in the control thread; but a store that is dead is not
+ * waited for, see block/ask.h ---
+ */
 
 /**
  * drover_pools_usable() - is the pool there, with the images that VMs have in it?
  *
- * Errors: those of drover_pool_space(); -ENOTDIR when none of the images can be found: then
+ * Errors: those of drover_ask_pool(); -ENOTDIR when none of the images can be found: then
  * most likely nothing is mounted there.
  */
-int drover_pools_usable(const struct drover_pool_conf *pool, const struct drover_pools_disks *disks,
-			struct drover_err *err);
+int drover_pools_usable(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+			const struct drover_pools_disks *disks, struct drover_err *err);
 
-/** drover_pools_look() - how much space the images take; those that are not there cannot move */
-void drover_pools_look(struct drover_pools_disks *disks);
+/**
+ * drover_pools_look() - how much space the images take
+ *
+ * Those that are not there cannot move, nor can those that do not answer.
+ */
+void drover_pools_look(const struct drover_conf *conf, struct drover_pools_disks *disks);
 
 /**
  * drover_pools_info() - a pool as operators see it; NULL when out of memory
@@ -69,7 +78,7 @@ Drover__PoolInfo *drover_pools_info(const struct drover_conf *conf,
 				    const struct drover_pool_conf *pool,
 				    const struct drover_pools_disks *disks, bool images);
 
-/** drover_pools_measure() - measure, and keep it */
+/** drover_pools_measure() - measure, and keep it; -ETIMEDOUT when the pool does not answer */
 int drover_pools_measure(const struct drover_conf *conf, const struct drover_pool_conf *pool,
 			 struct drover_err *err);
 
@@ -77,15 +86,24 @@ int drover_pools_measure(const struct drover_conf *conf, const struct drover_poo
 int drover_pools_refresh(const struct drover_conf *conf, const struct drover_pool_conf *pool,
 			 struct drover_err *err);
 
-/* --- pools_strays.c: blocking --- */
+/* --- pools_strays.c: blocking, as pools_info.c --- */
 
 /**
- * drover_pools_strays() - files in a pool that belong to no VM of this host
- * @each: called with the path and what is known of the file
+ * struct drover_pools_stray - a file in a pool that belongs to no VM of this host
+ * @size: bytes; @used: that it takes
+ * @note: what is known of it
  */
-void drover_pools_strays(const struct drover_conf *conf, const struct drover_pool_conf *pool,
-			 const struct drover_pools_disks *disks,
-			 void (*each)(void *data, const char *path, const char *note), void *data);
+struct drover_pools_stray {
+	const char *path;
+	uint64_t size, used;
+	const char *note;
+};
+
+/** drover_pools_strays() - all of them; -ETIMEDOUT when the pool does not answer */
+int drover_pools_strays(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+			const struct drover_pools_disks *disks,
+			void (*each)(void *data, const struct drover_pools_stray *stray),
+			void *data, struct drover_err *err);
 
 /* --- pools_needed.c: blocking --- */
 

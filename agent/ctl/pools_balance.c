@@ -102,7 +102,7 @@ static int make_plan(struct plan *p)
 	int r;
 
 	measure_pools(conf);
-	drover_pools_look(&p->disks);
+	drover_pools_look(conf, &p->disks);
 	drover_pools_settle(conf, NULL, &p->disks);
 	drover_pools_sample(&p->agent->pool_balance->samples, &p->disks);
 	r = drover_pools_view(conf, &p->disks, &figures, &p->err);

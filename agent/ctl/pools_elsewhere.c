@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/io.h"
-#include "base/within.h"
+#include "block/ask.h"
 #include "block/chain.h"
 #include "core/clock.h"
 #include "core/nbd.h"
@@ -17,8 +17,6 @@
 
 /* For all peers together: an operator's request must be answered within 30 s. */
 #define ASK_US 10000000
-/* To find out what images here are based on, when a peer asks. */
-#define LOOK_MS 4000
 
 /* --- whose are the files? --- */
 
@@ -130,10 +128,8 @@ struct question {
 	size_t base_count;
 };
 
-static void drop(void *data)
+static void forget(struct question *q)
 {
-	struct question *q = data;
-
 	for (size_t i = 0; i < q->count; i++)
 		free(q->images[i]);
 	for (size_t i = 0; i < q->base_count; i++)
@@ -141,7 +137,6 @@ static void drop(void *data)
 	free(q->images);
 	free(q->bases);
 	drover_pools_free(&q->disks);
-	free(q);
 }
 
 static void do_collect(void *data)
@@ -197,20 +192,23 @@ static int add_base(void *data, const char *backing)
 	return add_image(q, more[q->base_count++], "", "the backing file");
 }
 
-static int look(void *data, struct drover_err *err)
+static int look(struct question *q, struct drover_err *err)
 {
-	struct question *q = data;
+	const struct drover_conf *conf = &q->agent->conf;
 	int r = 0;
 
 	for (size_t i = 0; i < q->disks.count && r == 0; i++) {
 		const struct drover_pools_disk *d = q->of = &q->disks.list[i];
 
-		r = d->pool == q->pool ? add_image(q, d->def.path + strlen(q->pool->path), d->def.format, "") : 0;
+		r = d->pool == q->pool
+			    ? add_image(q, d->def.path + strlen(q->pool->path), d->def.format, "")
+			    : 0;
 		if (r == 0 && !drover_nbd_is(d->def.path))
-			r = drover_chain_each(d->def.path, d->def.format, add_base, q, err);
+			r = drover_chain_each(conf, d->def.path, d->def.format, add_base, q, err);
 		if (r == -ENOMEM)
 			return drover_err_set(err, ENOMEM, "out of memory");
-		if (r < 0 && drover_pool_gone(&q->agent->conf, d->def.path))
+		/* Of one that is out of reach it is not known; one that is deleted needs nothing. */
+		if (r < 0 && drover_ask_gone(conf, d->def.path))
 			r = 0;
 	}
 	return r;
@@ -220,26 +218,18 @@ int drover_pools_answer(struct drover_agent *agent, struct drover_peer *peer, co
 			struct drover_err *err)
 {
 	Drover__PoolReply reply = DROVER__POOL_REPLY__INIT;
-	struct question *q = calloc(1, sizeof(*q));
-	bool late = false;
+	struct question q = { .agent = agent, .pool = pool_of_id(&agent->conf, id) };
 	int r = 0;
 
-	if (!q)
-		return drover_err_set(err, ENOMEM, "out of memory");
-	q->agent = agent;
-	q->pool = pool_of_id(&agent->conf, id);
-	if (q->pool) {
-		drover_call_wait(agent->calls, do_collect, q);
-		r = drover_within(LOOK_MS, look, q, drop, &late, err);
+	if (q.pool) {
+		drover_call_wait(agent->calls, do_collect, &q);
+		r = look(&q, err);
 	}
-	if (late)
-		return drover_err_set(err, ETIMEDOUT, "a store of %s does not answer",
-				      agent->conf.host);
-	reply.present = q->pool != NULL;
-	reply.images = q->images;
-	reply.n_images = q->count;
+	reply.present = q.pool != NULL;
+	reply.images = q.images;
+	reply.n_images = q.count;
 	if (r == 0)
 		r = drover_peer_send(peer, DROVER_FRAME_POOL_REPLY, &reply.base, 0, err);
-	drop(q);
+	forget(&q);
 	return r;
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "block/ask.h"
 #include "block/space.h"
 #include "core/clock.h"
 #include "ctl/pools.h"
@@ -45,13 +46,14 @@ static int check_targets(struct plan *p)
 {
 	const struct drover_conf *conf = &p->agent->conf;
 	struct drover_err err = { 0 };
+	uint64_t size, space;
 	uint32_t found = 0;
 
 	for (uint32_t i = 0; i < conf->pool_count; i++) {
 		if (!p->target[i])
 			continue;
-		if (drover_pools_usable(&conf->pools[i], &p->disks, &err) == 0 &&
-		    drover_pool_check(&conf->pools[i], 0, &err) == 0) {
+		if (drover_pools_usable(conf, &conf->pools[i], &p->disks, &err) == 0 &&
+		    drover_ask_pool(&conf->pools[i], true, &size, &space, &err) == 0) {
 			found++;
 			continue;
 		}
@@ -100,18 +102,20 @@ static struct drover_pools_item *add_item(struct plan *p, const struct drover_po
 	return item;
 }
 
-static void add_stray(void *data, const char *path, const char *note)
+static void add_stray(void *data, const struct drover_pools_stray *stray)
 {
 	struct drover_pools_item *item = add_item(data, NULL);
 
 	if (!item)
 		return;
-	snprintf(item->path, sizeof(item->path), "%s", path);
-	snprintf(item->error, sizeof(item->error), "%s", note);
+	snprintf(item->path, sizeof(item->path), "%s", stray->path);
+	snprintf(item->error, sizeof(item->error), "%s", stray->note);
 }
 
 static void add_left(struct plan *p)
 {
+	struct drover_err err = { 0 };
+
 	for (size_t i = 0; i < p->disks.count; i++) {
 		const struct drover_pools_disk *d = &p->disks.list[i];
 		struct drover_pools_item *item;
@@ -122,7 +126,8 @@ static void add_left(struct plan *p)
 		if (item)
 			strcpy(item->error, d->fixed);
 	}
-	drover_pools_strays(&p->agent->conf, p->from, &p->disks, add_stray, p);
+	if (drover_pools_strays(&p->agent->conf, p->from, &p->disks, add_stray, p, &err) < 0)
+		log_warning("%s", err.text);
 }
 
 /* Nothing at all can move for want of space: then nothing is begun, and the first says why. */
@@ -175,14 +180,14 @@ static int choose_targets(struct plan *p)
 
 static int make_plan(struct plan *p)
 {
-	int r = drover_pools_usable(p->from, &p->disks, &p->err);
+	int r = drover_pools_usable(&p->agent->conf, p->from, &p->disks, &p->err);
 
 	if (r == 0)
 		r = check_targets(p);
 	if (r < 0)
 		return r;
 	measure_targets(p);
-	drover_pools_look(&p->disks);
+	drover_pools_look(&p->agent->conf, &p->disks);
 	drover_pools_settle(&p->agent->conf, p->from, &p->disks);
 	r = choose_targets(p);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/ask.h"
 #include "ctl/pools.h"
 
 static void add_pool(const struct drover_conf *conf, const struct drover_pool_conf *pool,
@@ -15,8 +16,8 @@ static void add_pool(const struct drover_conf *conf, const struct drover_pool_co
 
 	snprintf(figures->name, sizeof(figures->name), "%s", pool->name);
 	/* One that nothing can be written to is no place for disks, nor are they deleted there. */
-	if (drover_pools_usable(pool, disks, NULL) == 0 && drover_pool_check(pool, 0, NULL) == 0 &&
-	    drover_pool_space(pool, &size, &space, NULL) == 0) {
+	if (drover_pools_usable(conf, pool, disks, NULL) == 0 &&
+	    drover_ask_pool(pool, true, &size, &space, NULL) == 0) {
 		figures->size = size;
 		figures->used = size - space;
 	}

@@ -5,11 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/log.h"
-#include "block/image.h"
+#include "block/ask.h"
 #include "core/clock.h"
 #include "ctl/pools.h"
 
@@ -17,58 +14,77 @@
 #define BLOCK	  512	/* st_blocks is in these, whatever the file system's are */
 /* How long a measurement is good for a choice. */
 #define FRESH_US (3600 * UINT64_C(1000000))
+/* It takes about a second, and what was under way before. */
+#define MEASURE_MS 8000
 
 /* --- images --- */
 
-/* A copy is one image: what its backing files hold comes with it. */
-static uint64_t used_by(const char *path, const char *format)
+/*
+ * A copy is one image: what its backing files hold comes with it. Of those, one that is missing
+ * ends the chain, but one that does not answer would hold up the copy.
+ */
+static int look(const struct drover_conf *conf, struct drover_pools_disk *d, struct drover_err *err)
 {
-	struct drover_image image;
+	struct drover_image image = { 0 };
 	char next[DROVER_FIELD_LEN];
-	uint64_t used = 0;
 	struct stat st;
+	int r = 0;
 
-	snprintf(next, sizeof(next), "%s", path);
+	d->used = 0;
+	snprintf(next, sizeof(next), "%s", d->def.path);
+	snprintf(image.backing_format, sizeof(image.backing_format), "%s", d->def.format);
 	for (int i = 0; i < CHAIN_MAX && next[0]; i++) {
-		if (stat(next, &st) < 0)
-			break;
-		used += (uint64_t)st.st_blocks * BLOCK;
-		if (strcmp(format, "qcow2") || drover_image_look(next, format, &image, NULL) < 0)
-			break;
+		r = drover_ask_file(conf, next, &st, err);
+		if (r < 0)
+			return i == 0 || r == -ETIMEDOUT ? r : 0;
+		d->used += (uint64_t)st.st_blocks * BLOCK;
+		if (strcmp(image.backing_format, "qcow2"))
+			return 0;
+		r = drover_ask_image(conf, next, "qcow2", &image, err);
+		if (r < 0)
+			return r == -ETIMEDOUT ? r : 0;
 		snprintf(next, sizeof(next), "%s", image.backing);
-		format = image.backing_format;
 	}
-	return used;
+	return 0;
 }
 
-void drover_pools_look(struct drover_pools_disks *disks)
+void drover_pools_look(const struct drover_conf *conf, struct drover_pools_disks *disks)
 {
 	for (size_t i = 0; i < disks->count; i++) {
 		struct drover_pools_disk *d = &disks->list[i];
+		struct drover_err err = { 0 };
+		int r;
 
 		if (!d->pool)
 			continue;
-		d->used = used_by(d->def.path, d->def.format);
-		if (access(d->def.path, F_OK) < 0 && !d->fixed[0])
+		r = look(conf, d, &err);
+		d->silent = r == -ETIMEDOUT;
+		if (d->silent && !d->fixed[0])
+			snprintf(d->fixed, sizeof(d->fixed), "%.250s", err.text);
+		else if (r < 0 && !d->fixed[0])
 			snprintf(d->fixed, sizeof(d->fixed), "its image cannot be found: %s",
-				 strerror(errno));
+				 strerror(-r));
 	}
 }
 
-int drover_pools_usable(const struct drover_pool_conf *pool, const struct drover_pools_disks *disks,
-			struct drover_err *err)
+int drover_pools_usable(const struct drover_conf *conf, const struct drover_pool_conf *pool,
+			const struct drover_pools_disks *disks, struct drover_err *err)
 {
 	uint64_t size, space;
 	size_t missing = 0;
-	int r = drover_pool_space(pool, &size, &space, err);
+	struct stat st;
+	int r = drover_ask_pool(pool, false, &size, &space, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < disks->count; i++) {
 		if (disks->list[i].pool != pool)
 			continue;
-		if (access(disks->list[i].def.path, F_OK) == 0)
+		r = drover_ask_file(conf, disks->list[i].def.path, &st, NULL);
+		if (r == 0)
 			return 0;
+		if (r == -ETIMEDOUT)
+			return drover_err_set(err, r, "pool %s does not answer", pool->name);
 		missing++;
 	}
 	return missing ? drover_err_set(err, ENOTDIR,
@@ -92,20 +108,23 @@ static void add_image(Drover__PoolInfo *info, Drover__ImageInfo *image)
 	info->images[info->n_images++] = image;
 }
 
-static Drover__ImageInfo *image_of(const struct drover_pools_disk *d)
+static Drover__ImageInfo *image_of(const struct drover_conf *conf,
+				   const struct drover_pools_disk *d)
 {
 	Drover__ImageInfo *info = malloc(sizeof(*info));
 	struct drover_image image = { 0 };
 	struct drover_err err = { 0 };
 	struct stat st;
+	int r;
 
 	if (!info)
 		return NULL;
 	drover__image_info__init(info);
-	if (stat(d->def.path, &st) < 0)
-		drover_err_set(&err, errno, "the image cannot be found: %s", strerror(errno));
-	else
-		drover_image_look(d->def.path, d->def.format, &image, &err);
+	r = drover_ask_file(conf, d->def.path, &st, &err);
+	if (r == 0)
+		drover_ask_image(conf, d->def.path, d->def.format, &image, &err);
+	else if (r != -ETIMEDOUT)
+		drover_err_set(&err, r, "the image cannot be found: %s", strerror(-r));
 	info->vm = strdup(d->vm);
 	info->disk = strdup(d->def.name);
 	info->path = strdup(d->def.path);
@@ -118,21 +137,19 @@ static Drover__ImageInfo *image_of(const struct drover_pools_disk *d)
 	return info;
 }
 
-static void add_stray(void *data, const char *path, const char *note)
+static void add_stray(void *data, const struct drover_pools_stray *stray)
 {
 	Drover__ImageInfo *info = malloc(sizeof(*info));
 	Drover__PoolInfo *pool = data;
-	struct stat st = { 0 };
 
 	if (!info)
 		return;
 	drover__image_info__init(info);
-	stat(path, &st);
-	info->path = strdup(path);
+	info->path = strdup(stray->path);
 	info->pool = strdup(pool->name);
-	info->size_bytes = st.st_size;
-	info->used_bytes = (uint64_t)st.st_blocks * BLOCK;
-	info->note = strdup(note);
+	info->size_bytes = stray->size;
+	info->used_bytes = stray->used;
+	info->note = strdup(stray->note);
 	add_image(pool, info);
 }
 
@@ -159,10 +176,9 @@ static void add_figures(const struct drover_conf *conf, const struct drover_pool
 	struct drover_err err = { 0 };
 	uint64_t size = 0, space = 0;
 
-	if (drover_pools_usable(pool, disks, &err) < 0)
+	if (drover_pools_usable(conf, pool, disks, &err) < 0 ||
+	    drover_ask_pool(pool, false, &size, &space, &err) < 0)
 		info->error = strdup(err.text);
-	else
-		drover_pool_space(pool, &size, &space, NULL);
 	info->size_bytes = size;
 	info->used_bytes = size - space;
 	drover_pool_kept(conf, pool, &speed);
@@ -177,6 +193,7 @@ Drover__PoolInfo *drover_pools_info(const struct drover_conf *conf,
 				    const struct drover_pools_disks *disks, bool images)
 {
 	Drover__PoolInfo *info = malloc(sizeof(*info));
+	struct drover_err err = { 0 };
 
 	if (!info)
 		return NULL;
@@ -191,19 +208,57 @@ Drover__PoolInfo *drover_pools_info(const struct drover_conf *conf,
 			continue;
 		add_vm(info, disks->list[i].vm);
 		if (images)
-			add_image(info, image_of(&disks->list[i]));
+			add_image(info, image_of(conf, &disks->list[i]));
 	}
-	if (images && !info->error[0])
-		drover_pools_strays(conf, pool, disks, add_stray, info);
+	if (images && !info->error[0] &&
+	    drover_pools_strays(conf, pool, disks, add_stray, info, &err) < 0)
+		info->error = strdup(err.text);
 	return info;
+}
+
+/* --- speed --- */
+
+struct measuring {
+	struct drover_pool_conf pool;
+	struct drover_pool_speed speed;
+};
+
+static int run_measure(void *data, struct drover_err *err)
+{
+	struct measuring *m = data;
+
+	return drover_pool_measure(&m->pool, &m->speed, err);
+}
+
+static int measure(const struct drover_pool_conf *pool, struct drover_pool_speed *ret_speed,
+		   struct drover_err *err)
+{
+	struct measuring *m = calloc(1, sizeof(*m));
+	char what[DROVER_NAME_LEN + 32];
+	bool late;
+	int r;
+
+	if (!m)
+		return drover_err_set(err, ENOMEM, "out of memory");
+	m->pool = *pool;
+	snprintf(what, sizeof(what), "pool %s, being measured,", pool->name);
+	r = drover_ask(what, MEASURE_MS, run_measure, m, free, &late, err);
+	if (late)
+		return r;
+	*ret_speed = m->speed;
+	free(m);
+	return r;
 }
 
 int drover_pools_measure(const struct drover_conf *conf, const struct drover_pool_conf *pool,
 			 struct drover_err *err)
 {
 	struct drover_pool_speed speed;
-	int r = drover_pool_measure(pool, &speed, err);
+	uint64_t size, space;
+	int r = drover_ask_pool(pool, true, &size, &space, err);
 
+	if (r == 0)
+		r = measure(pool, &speed, err);
 	return r < 0 ? r : drover_pool_keep(conf, pool, &speed, err);
 }
 

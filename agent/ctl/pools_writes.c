@@ -21,7 +21,7 @@ struct drover_pools_sample {
 
 static bool wanted(const struct drover_pools_disk *d)
 {
-	return d->pool && d->run_dir[0] && !d->unused;
+	return d->pool && d->run_dir[0] && !d->unused && !d->silent;
 }
 
 /* All disks of the VM at @first: they stand together. Returns how many there are. */

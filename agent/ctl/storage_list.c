@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "block/image.h"
+#include "block/ask.h"
 #include "block/move.h"
 #include "block/pool.h"
 #include "block/record.h"
@@ -41,16 +40,25 @@ struct survey {
 static void add_image(struct survey *s, const char *vm, const char *disk, const char *path,
 		      const char *format, bool is_true, const char *note)
 {
-	const struct drover_pool_conf *pool = drover_pool_of(&s->agent->conf, path);
+	const struct drover_conf *conf = &s->agent->conf;
+	const struct drover_pool_conf *pool = drover_pool_of(conf, path);
 	Drover__ImageInfo *image = malloc(sizeof(*image));
+	char both[3 * DROVER_FIELD_LEN + DROVER_ERR_TEXT_MAX];
 	struct drover_image look = { 0 };
 	struct drover_err err = { 0 };
+	int r;
 
 	if (!image)
 		return;
 	drover__image_info__init(image);
-	if (drover_image_look(path, format, &look, &err) < 0 && !*note)
+	r = drover_ask_image(conf, path, format, &look, &err);
+	/* Whatever else there is to say of it, nobody can say how large it is. */
+	if (r == -ETIMEDOUT && *note) {
+		snprintf(both, sizeof(both), "%s; %s", err.text, note);
+		note = both;
+	} else if (r < 0 && !*note) {
 		note = err.text;
+	}
 	image->vm = strdup(vm);
 	image->disk = strdup(disk);
 	image->path = strdup(path);
@@ -99,11 +107,12 @@ static bool is_used(const struct survey *s, const char *path)
 
 static void add_left(struct survey *s, const struct drover_disk_record *q)
 {
+	const struct drover_conf *conf = &s->agent->conf;
 	char note[2 * DROVER_FIELD_LEN + DROVER_NAME_LEN + 64];
 
 	/* Somebody has deleted it, or uses it again. */
-	if (drover_pool_gone(&s->agent->conf, q->old_path) || is_used(s, q->old_path)) {
-		drover_disk_record_forget(&s->agent->conf, q->id, NULL);
+	if (drover_ask_gone(conf, q->old_path) || is_used(s, q->old_path)) {
+		drover_disk_record_forget(conf, q->id, NULL);
 		return;
 	}
 	snprintf(note, sizeof(note), "left by a move, the true one is %s%s%s; delete it with: rm '%s'",

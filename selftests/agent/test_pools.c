@@ -201,7 +201,7 @@ static void what_images_take(void **state)
 	define_two();
 	image("old/web.img", 2);
 	disks = collect();
-	drover_pools_look(&disks);
+	drover_pools_look(&agent.conf, &disks);
 	assert_true(found(&disks, "web", "root")->used >= 2 * MIB);
 	assert_true(found(&disks, "web", "root")->used < 3 * MIB);
 	assert_string_equal(found(&disks, "web", "root")->fixed, "");
@@ -221,14 +221,14 @@ static void usable_with_one_of_its_images(void **state)
 	snprintf(sentence, sizeof(sentence),
 		 "pool old seems not to be mounted: no image that a VM has there can be found in %s",
 		 path("old"));
-	assert_int_equal(drover_pools_usable(&agent.conf.pools[0], &disks, &err), -ENOTDIR);
+	assert_int_equal(drover_pools_usable(&agent.conf, &agent.conf.pools[0], &disks, &err), -ENOTDIR);
 	assert_string_equal(err.text, sentence);
 	image("old/tools.iso", 1);
-	assert_int_equal(drover_pools_usable(&agent.conf.pools[0], &disks, &err), 0);
+	assert_int_equal(drover_pools_usable(&agent.conf, &agent.conf.pools[0], &disks, &err), 0);
 	drover_pools_free(&disks);
 	/* An empty pool may be new. */
 	disks = (struct drover_pools_disks){ 0 };
-	assert_int_equal(drover_pools_usable(&agent.conf.pools[1], &disks, &err), 0);
+	assert_int_equal(drover_pools_usable(&agent.conf, &agent.conf.pools[1], &disks, &err), 0);
 }
 
 struct strays {
@@ -236,12 +236,12 @@ struct strays {
 	char text[8][512];
 };
 
-static void note_stray(void *data, const char *name, const char *note)
+static void note_stray(void *data, const struct drover_pools_stray *stray)
 {
 	struct strays *s = data;
 
 	assert_true(s->count < 8);
-	snprintf(s->text[s->count++], 512, "%s: %s", name + strlen(top) + 1, note);
+	snprintf(s->text[s->count++], 512, "%s: %s", stray->path + strlen(top) + 1, stray->note);
 }
 
 static int by_text(const void *a, const void *b)
@@ -251,9 +251,12 @@ static int by_text(const void *a, const void *b)
 
 static struct strays strays_of(const struct drover_pools_disks *disks)
 {
+	struct drover_err err = { 0 };
 	struct strays s = { 0 };
 
-	drover_pools_strays(&agent.conf, &agent.conf.pools[0], disks, note_stray, &s);
+	assert_int_equal(drover_pools_strays(&agent.conf, &agent.conf.pools[0], disks, note_stray,
+					     &s, &err),
+			 0);
 	qsort(s.text, s.count, sizeof(s.text[0]), by_text);
 	return s;
 }
@@ -301,7 +304,7 @@ static void images_that_others_are_based_on(void **state)
 	assert_string_equal(s.text[0], "old/base.img: backing file of vm web, disk root");
 	assert_string_equal(s.text[1], "old/middle.qcow2: backing file of vm web, disk root");
 	/* A copy is one image with all that is in them. */
-	drover_pools_look(&disks);
+	drover_pools_look(&agent.conf, &disks);
 	assert_true(disks.list[0].used >= 2 * 192 * 1024);
 	drover_pools_free(&disks);
 }
@@ -348,7 +351,7 @@ static void figures_for_the_policy(void **state)
 	image("old/web.img", 2);
 	assert_int_equal(drover_pool_keep(&agent.conf, &agent.conf.pools[0], &speed, &err), 0);
 	disks = collect();
-	drover_pools_look(&disks);
+	drover_pools_look(&agent.conf, &disks);
 	assert_int_equal(drover_pools_view(&agent.conf, &disks, &figures, &err), 0);
 	assert_int_equal(figures.view.pool_count, 2);
 	assert_int_equal(figures.view.threshold, 80);
