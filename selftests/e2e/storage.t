@@ -96,6 +96,26 @@ files()
 	on host1 sh -c "ls /srv/$1 | grep -v lost+found; :"
 }
 
+# refused NAME REGEX WORD…: drover does not do it, and says why in one line.
+refused()
+{
+	local name=$1 sentence=$2 out status
+	shift 2
+	out=$(drover host1 "$@" 2>&1 >/dev/null)
+	status=$?
+	is "$status $(wc -l <<<"$out")" '1 1' "$name: refused in one line" "$out"
+	like "$out" "$sentence" "$name: the sentence"
+}
+
+# tells REGEX NAME: what is told of the move last made is one line, and says so.
+tells()
+{
+	local error
+	error=$(now error)
+	is "$(wc -l <<<"$error")" 1 "$2: in one line" "$error"
+	like "$error" "$1" "$2: in words"
+}
+
 trap hosts_down EXIT
 trap 'exit 130' INT TERM
 "$LAB" down >/dev/null 2>&1
@@ -133,26 +153,26 @@ is "$(on host1 stat -c %s $NEW)" $SIZE 'qcow2 to raw: the size is that of the di
 all_is_well 'qcow2 to raw' $NEW
 
 # --- bad input ---
-fails 'an unknown VM' 'host1 knows no vm db' drover host1 storage migrate db --to slow
-fails 'an unknown disk' 'vm web has no disk data' drover host1 storage migrate web data --to slow
-fails 'an unknown pool' 'host1 has no pool huge' drover host1 storage migrate web --to huge
-fails 'an unknown format' '"vmdk" is no format' drover host1 storage migrate web --to slow --format vmdk
-fails 'the same pool' 'is in pool fast already, as raw' drover host1 storage migrate web --to fast
-fails 'no backing file' 'a raw image has none' drover host1 storage migrate web --to slow --format qcow2 --keep-backing
-fails 'an unknown move' 'knows no disk move 7' drover host1 storage cancel 7
+refused 'an unknown VM' 'host1 knows no vm db' storage migrate db --to slow
+refused 'an unknown disk' 'vm web has no disk data' storage migrate web data --to slow
+refused 'an unknown pool' 'host1 has no pool huge' storage migrate web --to huge
+refused 'an unknown format' '"vmdk" is no format' storage migrate web --to slow --format vmdk
+refused 'the same pool' 'is in pool fast already, as raw' storage migrate web --to fast
+refused 'no backing file' 'a raw image has none' storage migrate web --to slow --format qcow2 --keep-backing
+refused 'an unknown move' 'knows no disk move 7' storage cancel 7
 on host1 fallocate -l 40M /srv/tiny/filler
-fails 'no space' 'pool tiny has no space: [0-9]+ MiB are free, [0-9]+ MiB are needed' \
-	drover host1 storage migrate web --to tiny
+refused 'no space' 'pool tiny has no space: [0-9]+ MiB are free, [0-9]+ MiB are needed' \
+	storage migrate web --to tiny
 on host1 rm /srv/tiny/filler
 is "$(files slow) $(files tiny)" ' ' 'nothing was touched'
 
 # --- cancel ---
 move slow --bandwidth 1 --detach
 await_disk copying
-fails 'one move at a time for a disk' 'disk root of vm web is being moved already' \
-	drover host1 storage migrate web --to tiny
-fails 'a VM whose disk moves is not migrated' 'a disk of vm web is being moved' \
-	drover host1 migrate web --to host2
+refused 'one move at a time for a disk' 'disk root of vm web is being moved already' \
+	storage migrate web --to tiny
+refused 'a VM whose disk moves is not migrated' 'a disk of vm web is being moved' \
+	migrate web --to host2
 like "$(drover host1 storage list)" 'disk move [0-9]+ writes it' 'the image in the making is listed'
 drover host1 storage cancel "$(moved id)" >/dev/null
 await_disk cancelled
@@ -180,7 +200,7 @@ await_disk copying
 on host1 sh -c 'fallocate -l 64M /srv/tiny/filler 2>/dev/null; dd if=/dev/zero of=/srv/tiny/filler2 bs=4k 2>/dev/null; :'
 await_disk failed
 is $? 0 'a pool that stays full ends the move'
-like "$(now error)" 'no space is left for the new image.*for more than 4 s' 'in words'
+tells 'no space is left for the new image.*for more than 4 s' 'a pool that stays full'
 on host1 sh -c 'rm /srv/tiny/filler*'
 is "$(files tiny)" '' 'nothing of the new image is left'
 all_is_well 'full' "$NEW"
@@ -204,7 +224,7 @@ await_disk interrupted
 is $? 0 'a store that refuses writes interrupts the move'
 await_disk failed
 is $? 0 'and ends it, if it goes on'
-like "$(now error)" 'a write to the new image failed.*for more than 4 s' 'in words'
+tells 'a write to the new image failed.*for more than 4 s' 'a store that refuses'
 lies tiny "0 98304 linear $TINY 0"
 # That nothing of it is left cannot be promised where deleting may fail.
 on host1 sh -ec 'umount /srv/tiny; dmsetup remove tiny; e2fsck -fy '"$TINY"' >/dev/null || :
@@ -220,8 +240,9 @@ on host1 sh -ec 'truncate -s 16M /var/lib/drover/bad.img; loop=$(losetup -f --sh
 24584 8184 linear $loop 24584"; dmsetup mknodes'
 GUEST_IP=10.77.0.51 MEMORY=96 DISK=/dev/mapper/bad vm_define host1 bad
 drover host1 vm start bad >/dev/null
-fails 'a store that cannot be read' '/dev/mapper/bad cannot be read: Input/output error' \
-	drover host1 storage migrate bad root --to slow
+drover host1 --json storage migrate bad root --to slow >"$WORK/s.json" 2>"$WORK/s.err"
+is "$? $(moved state)" '1 failed' 'a store that cannot be read ends the move' "$(cat "$WORK/s.err")"
+tells '/dev/mapper/bad cannot be read: Input/output error' 'a store that cannot be read'
 is "$(vm_state host1 bad) $(files slow)" 'running ' 'a store that cannot be read: the VM runs on, nothing is left'
 drover host1 vm stop bad --force >/dev/null
 # shellcheck disable=SC2016
@@ -257,7 +278,7 @@ NEW=$(image)
 killed_at disk-switching
 await_disk failed
 is $? 0 'killed while switching: the move is taken back'
-like "$(now error)" 'stays on its old image' 'killed while switching: in words'
+tells 'stays on its old image' 'killed while switching'
 is "$(files slow)" '' 'killed while switching: nothing of the new image is left'
 all_is_well 'killed while switching' "$NEW"
 
