@@ -249,18 +249,26 @@ drover host1 vm stop bad --force >/dev/null
 on host1 sh -c 'dmsetup remove bad; losetup -d $(losetup -j /var/lib/drover/bad.img | cut -d: -f1); rm -f /etc/drover/vms/bad.conf /var/lib/drover/bad.img'
 
 # --- the agent's death ---
+# dies_at PLACE POOL: the agent dies there in a move to that pool. Where it does not, what follows
+# proves nothing.
+dies_at()
+{
+	local i alive=yes
+	agent_kill host1
+	agent_start host1 "DROVER_FAULT=$1"
+	move "$2" --detach
+	for ((i = 0; i < 90; i++)); do
+		alive=$(on host1 sh -c 'pgrep -x droverd || echo no')
+		[ "$alive" != no ] || break
+		sleep 0.3
+	done
+	is "$alive" no "the agent dies at $1" "$(on host1 tail -n 3 /var/log/droverd.log)"
+}
+
 # killed_at PLACE: the agent dies there in a move to the slow pool, and another one starts.
 killed_at()
 {
-	local i
-	agent_kill host1
-	agent_start host1 "DROVER_FAULT=$1"
-	move slow --detach
-	for ((i = 0; i < 60; i++)); do
-		on host1 pgrep -x droverd >/dev/null || break
-		sleep 0.3
-	done
-	on host1 pgrep -x droverd >/dev/null && diag "the agent was not killed at $1" >&2
+	dies_at "$1" slow
 	agent_start host1
 }
 
@@ -307,16 +315,10 @@ is "$(drover host1 --json storage list | jq -r '.images[] | "\(.path) \(.is_true
 # the record says so, the new one is the true one.
 lost_at()
 {
-	local i old=$NEW
+	local old=$NEW
 	drover host1 vm start web >/dev/null
 	vm_await host1 web
-	agent_kill host1
-	agent_start host1 "DROVER_FAULT=$1"
-	move "$2" --detach
-	for ((i = 0; i < 90; i++)); do
-		on host1 pgrep -x droverd >/dev/null || break
-		sleep 0.3
-	done
+	dies_at "$1" "$2"
 	"$LAB" crash host1
 	"$LAB" poweron host1 && host_ready && agent_start host1
 	await_disk 'done'
