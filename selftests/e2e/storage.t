@@ -233,20 +233,43 @@ agent_kill host1
 agent_start host1
 all_is_well 'a store that refuses' "$NEW"
 
+# A guest that nobody else asks for its errors: it will have some.
 # shellcheck disable=SC2016
-on host1 sh -ec 'truncate -s 16M /var/lib/drover/bad.img; loop=$(losetup -f --show /var/lib/drover/bad.img)
+BAD=$(on host1 sh -ec 'truncate -s 16M /var/lib/drover/bad.img
+	loop=$(losetup -f --show /var/lib/drover/bad.img); echo $loop
 	dmsetup create bad --table "0 24576 linear $loop 0
 24576 8 error
-24584 8184 linear $loop 24584"; dmsetup mknodes'
-GUEST_IP=10.77.0.51 MEMORY=96 DISK=/dev/mapper/bad vm_define host1 bad
+24584 8184 linear $loop 24584"; dmsetup mknodes')
+BAD_IP=10.77.0.51
+GUEST_IP=$BAD_IP MEMORY=128 DISK=/dev/mapper/bad vm_define host1 bad mem=8 rate=20 disk=1 diskmib=8 diskrate=20
 drover host1 vm start bad >/dev/null
 drover host1 --json storage migrate bad root --to slow >"$WORK/s.json" 2>"$WORK/s.err"
 is "$? $(moved state)" '1 failed' 'a store that cannot be read ends the move' "$(cat "$WORK/s.err")"
 tells '/dev/mapper/bad cannot be read: Input/output error' 'a store that cannot be read'
 is "$(vm_state host1 bad) $(files slow)" 'running ' 'a store that cannot be read: the VM runs on, nothing is left'
+
+# The old store refuses: the guest sees that, as it would without a move, and the mirror has no part in it.
+lies bad "0 32768 linear $BAD 0"
+vm_await host1 bad
+drover host1 --json storage migrate bad root --to slow --bandwidth 2 --verify --detach >"$WORK/s.json"
+await_disk copying
+is "$(GUEST_IP=$BAD_IP guest_ask report | jq .disk_errors)" 0 'an old store that works: the guest sees no error'
+lies bad "0 32768 flakey $BAD 0 0 600 1 error_writes"
+for ((i = 0; i < 10; i++)); do
+	errors=$(GUEST_IP=$BAD_IP guest_ask report | jq .disk_errors)
+	[ "$errors" = 0 ] || break
+	sleep 0.2
+done
+num_is "$errors" -gt 0 'an old store that refuses writes: the guest sees its errors'
+is "$(now state) $(now interruptions) $(now error)" 'copying 0 ' 'the mirror is not at fault, and goes on'
+lies bad "0 32768 linear $BAD 0"
+await_disk 'done'
+is "$? $(now interruptions) $(now mismatched_bytes) $(now verified_bytes)" "0 0 0 $((16 << 20))" \
+	'and comes to its end, with both images the same' "$(now error)"
+is "$(GUEST_IP=$BAD_IP guest_ask check | jq .new_errors)" 0 'what the guest could write is there'
 drover host1 vm stop bad --force >/dev/null
 # shellcheck disable=SC2016
-on host1 sh -c 'dmsetup remove bad; losetup -d $(losetup -j /var/lib/drover/bad.img | cut -d: -f1); rm -f /etc/drover/vms/bad.conf /var/lib/drover/bad.img'
+on host1 sh -c 'rm -f /srv/slow/bad-*; dmsetup remove bad; losetup -d $(losetup -j /var/lib/drover/bad.img | cut -d: -f1); rm -f /etc/drover/vms/bad.conf /var/lib/drover/bad.img'
 
 # --- the agent's death ---
 # dies_at PLACE POOL: the agent dies there in a move to that pool. Where it does not, what follows
