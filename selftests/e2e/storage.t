@@ -90,6 +90,18 @@ all_is_well()
 		"$1: the guest has lost nothing" "$answer"
 }
 
+# backing IMAGE: path of its backing file, empty if it has none.
+backing()
+{
+	on host1 qemu-img info -U --output=json "$1" | jq -r '."backing-filename" // ""'
+}
+
+# kib IMAGE: what it takes in its store.
+kib()
+{
+	on host1 du -k "$1" | cut -f1
+}
+
 # files POOL: what lies in it.
 files()
 {
@@ -364,10 +376,34 @@ is "$? $(moved state) $(moved mismatched_bytes)" '0 done 0' 'a stopped VM: its d
 	"$(cat "$WORK/s.err")"
 NEW=/srv/fast/web-root.qcow2
 is "$(image) $(files slow)" "$NEW " 'a stopped VM: the definition names the new image'
+
+# --- backing files ---
+# It starts on a new image above the one that was copied, which QEMU opens by itself.
+BASE=/srv/fast/base.qcow2
+TOP=/srv/fast/top.qcow2
+on host1 sh -ec "mv $NEW $BASE; chmod 644 $BASE
+	qemu-img create -q -f qcow2 -b $BASE -F qcow2 $TOP
+	sed -i 's|^path = $NEW\$|path = $TOP|' /etc/drover/vms/web.conf"
 drover host1 vm start web >/dev/null
 vm_await host1 web
-all_is_well 'a stopped VM' $NEW
 num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the guest finds what it wrote before the power losses'
+is "$(image) $(open_images | xargs)" "$TOP $BASE $TOP" 'a backing file: QEMU has both images'
+
+move slow --format qcow2 --keep-backing --verify
+is "$? $(moved state) $(moved mismatched_bytes)" '0 done 0' 'a backing file is kept: the disk moves' "$(cat "$WORK/s.err")"
+NEW=/srv/slow/web-root.qcow2
+is "$(backing $NEW)" $BASE 'a backing file is kept: the new image has the same one'
+num_is "$(kib $NEW)" -lt "$(kib $BASE)" 'a backing file is kept: only what lay above it was copied'
+is "$(image) $(open_images | xargs)" "$NEW $BASE $NEW" 'a backing file is kept: definition and QEMU have the new image'
+is "$(guest_ask check | jq .disk_errors)" 0 'a backing file is kept: the guest has lost nothing'
+
+move fast --format qcow2 --delete-old --verify
+is "$? $(moved state) $(moved mismatched_bytes)" '0 done 0' 'flattened: the disk moves' "$(cat "$WORK/s.err")"
+NEW=/srv/fast/web-root.qcow2
+is "$(backing $NEW)" '' 'flattened: the new image has no backing file'
+on host1 rm $BASE $TOP
+drover host1 storage list >/dev/null
+all_is_well 'flattened' $NEW
 
 # --- the VM's end ---
 move slow --bandwidth 1 --detach
