@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A busy VM's disk changes its pool on one host: formats, space, cancels, a full pool, the agent's
-# death and the host's at each step. The guest checks every block it wrote.
+# death and the host's at each step, backing files, several disks. The guest checks every block it wrote.
 . selftests/tap.sh
 . selftests/e2e/lib.sh
 
@@ -54,6 +54,26 @@ now()
 	drover host1 --json storage show "$(moved id)" 2>/dev/null | jq -r ".disk_moves[0].$1"
 }
 
+# all_now FILTER: the moves of all disks that were begun together, as they are now.
+all_now()
+{
+	local id
+	for id in $(jq '.disk_moves[].id' "$WORK/s.json"); do
+		drover host1 --json storage show "$id"
+	done | jq -rs "map(.disk_moves[0]) | $1"
+}
+
+# await_all FILTER WANTED [SECONDS]: until that is so.
+await_all()
+{
+	local i
+	for ((i = 0; i < ${3:-30} * 2; i++)); do
+		[ "$(all_now "$1")" != "$2" ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
 # await_disk STATE [SECONDS]: until it is in that state.
 await_disk()
 {
@@ -82,7 +102,7 @@ all_is_well()
 {
 	local answer
 	is "$(image) $(open_images)" "$2 $2" "$1: the definition names the image that QEMU uses"
-	is "$(drover host1 --json storage list web | jq -r '[.images[] | select(.is_true)] | map(.path) | join(" ")')" \
+	is "$(drover host1 --json storage list web | jq -r '[.images[] | select(.is_true and .disk == "root")] | map(.path) | join(" ")')" \
 		"$2" "$1: it is the true one"
 	is "$(on host1 ls /var/lib/drover/disks)" '' "$1: no record is left"
 	answer=$(guest_ask check)
@@ -383,7 +403,11 @@ BASE=/srv/fast/base.qcow2
 TOP=/srv/fast/top.qcow2
 on host1 sh -ec "mv $NEW $BASE; chmod 644 $BASE
 	qemu-img create -q -f qcow2 -b $BASE -F qcow2 $TOP
-	sed -i 's|^path = $NEW\$|path = $TOP|' /etc/drover/vms/web.conf"
+	sed -i 's|^path = $NEW\$|path = $TOP|' /etc/drover/vms/web.conf
+	for i in 1 2 3; do
+		head -c 8M /dev/urandom >/var/lib/drover/data\$i.img
+		printf '[disk data%s]\npath = /var/lib/drover/data%s.img\n' \$i \$i >>/etc/drover/vms/web.conf
+	done"
 drover host1 vm start web >/dev/null
 vm_await host1 web
 num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the guest finds what it wrote before the power losses'
@@ -405,15 +429,44 @@ on host1 rm $BASE $TOP
 drover host1 storage list >/dev/null
 all_is_well 'flattened' $NEW
 
+# --- all disks at once ---
+# Three of 8 MiB that nobody writes to, and that of the guest, with 24 MiB. At 4 MiB a second for all of
+# them, the large one has a quarter of it at first, and all of it when the others are there.
+sums()
+{
+	on host1 sh -c "for i in 1 2 3; do sha256sum <$1\$i.$2; done"
+}
+
+sums=$(sums /var/lib/drover/data img)
+drover host1 --json storage migrate web --to slow --format raw --all --bandwidth 4 --delete-old --detach >"$WORK/s.json"
+is "$(jq -r '.disk_moves | map(.disk) | join(" ")' "$WORK/s.json")" 'root data1 data2 data3' 'all disks: they move'
+await_all 'map(.state) | unique | join(" ")' copying
+sleep 2
+is "$(all_now '"\(map(.state) | unique | join(" ")) \((map(.done_bytes) | add) < (map(.total_us) | max) * 4.2 + 6e6)"')" \
+	'copying true' 'all disks: they share the bandwidth' "$(all_now 'map({state, done_bytes, total_us})')"
+await_all '.[1:] | map(.state) | unique | join(" ")' 'done'
+read -r bytes time < <(all_now '.[0] | "\(.done_bytes) \(.total_us)"')
+await_all 'map(.state) | unique | join(" ")' 'done'
+is $? 0 'all disks: all come to their end' "$(all_now 'map({state, error})')"
+# In MiB a second; a quarter of the bandwidth would be 1.
+num_is "$(all_now ".[0] | (.done_bytes - $bytes) / 1.048576 / (.total_us - $time) * 10 | floor")" -ge 15 \
+	'all disks: what one needs no more goes to the others'
+NEW=/srv/slow/web-root.raw
+is "$(image) $(files fast)" "$NEW " 'all disks: the definition names the new image, the old ones are gone'
+is "$(open_images | xargs -n 1 basename | xargs)" 'web-data1.raw web-data2.raw web-data3.raw web-root.raw' \
+	'all disks: QEMU has the new images'
+is "$(sums /srv/slow/web-data raw)" "$sums" 'all disks: those that nobody wrote to came whole'
+is "$(guest_ask check | jq .disk_errors)" 0 'all disks: the guest has lost nothing'
+
 # --- the VM's end ---
-move slow --bandwidth 1 --detach
+move fast --bandwidth 1 --detach
 await_disk copying
 drover host1 vm stop web --timeout 25 >/dev/null
 ended=$?
 [ $ended = 0 ] || diag "$(on host1 tail -n 3 /run/drover/vms/web/console.log; guest_ask report)"
 is $ended 0 'a VM whose disk moves can be stopped'
 is "$(now state)" cancelled 'which cancels the move'
-is "$(files slow) $(image)" " $NEW" 'and leaves the old image'
+is "$(files fast) $(image)" " $NEW" 'and leaves the old image'
 is "$(leftovers host1 web)" '' 'nothing is left of the VM'
 is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
 done_testing
