@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the demo and the benchmark of moving disks share, besides lib.sh: images, the
-# same VM without Drover, what a move costs. Sourced after lib.sh.
+# What the demo, the benchmark and tests of moving disks share, besides lib.sh: images,
+# the same VM without Drover, what a move costs. Sourced after lib.sh.
 # shellcheck disable=SC2016 # hosts expand
 
 # image_make HOST PATH MIB DATA-MIB: a sparse image with so much data that does not compress, a
