@@ -117,6 +117,22 @@ storage_conf()
 	on "$1" sh -c "printf '[storage]\ngrace_s = $GRACE\n' >>/etc/drover/drover.conf"
 }
 
+# define: the VM, on host1.
+define()
+{
+	DISK=/srv/local/web-root.raw EXTRA='[disk data]
+path = /srv/local/web-data.raw' MEMORY=128 vm_define host1 web mem=16 rate=20 disk=1 diskrate=60 diskmib=32
+}
+
+# power_back HOST: one that lost its power has nothing but its disks. Its agent is not started.
+power_back()
+{
+	"$LAB" poweron "$1" && host_install "$1" 2 || return 1
+	on "$1" sh -ec "mkdir -p /srv/local; mount /dev/local /srv/local
+		printf '[pool local]\npath = /srv/local\nmounted = yes\n' >>/etc/drover/drover.conf"
+	storage_conf "$1"
+}
+
 POOLS=local:local hosts_up 2 || exit 1
 for host in host1 host2; do
 	storage_conf $host
@@ -126,8 +142,7 @@ done
 # --- there and back ---
 
 on host1 sh -c 'cd /srv/local; truncate -s 192M web-root.raw; head -c 12M /dev/urandom >web-data.raw; truncate -s 64M web-data.raw'
-DISK=/srv/local/web-root.raw EXTRA='[disk data]
-path = /srv/local/web-data.raw' MEMORY=128 vm_define host1 web mem=16 rate=20 disk=1 diskrate=60 diskmib=32
+define
 drover host1 vm start web >/dev/null
 vm_await host1 web
 is $? 0 'a VM with two disks runs'
@@ -290,14 +305,27 @@ sleep 3
 drover host1 migration resolve "$(migration_id host1)" --source >/dev/null
 state_await host1 web running 30
 is $? 0 'resolved by an operator: the VM runs on host1'
-"$LAB" poweron host2
-host_install host2 2
-on host2 sh -ec "mkdir -p /srv/local; mount /dev/local /srv/local
-	printf '[pool local]\npath = /srv/local\nmounted = yes\n' >>/etc/drover/drover.conf"
-storage_conf host2
+power_back host2
 isnt "$(images host2)" '' 'what had arrived survived the loss of power'
 agent_start host2
 stays 'resolved'
+
+is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
+begin 6
+is $? 0 'a move is under way'
+"$LAB" crash host1
+isnt "$(images host2)" '' 'a part of its disks has arrived on host2'
+power_back host1 && agent_start host1
+is $? 0 'host1 loses its power in the disk copy: it comes back'
+define
+is "$(drover host1 --json storage list web | jq -r '.images | map("\(.path) \(.is_true)") | sort | join(", ")')" \
+	'/srv/local/web-data.raw true, /srv/local/web-root.raw true' 'its images are the true ones'
+gone host2 $((GRACE + 40))
+is "$(leftovers host2 web)$(images host2)" '' 'host2 deletes what had arrived'
+drover host1 vm start web >/dev/null
+vm_await host1 web
+num_is "$(guest_ask report | jq .disk_kept)" -gt 0 'the VM starts on what it had written'
+stays 'host1 lost its power'
 
 begin 6
 "$LAB" crash host2
