@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Longer than an agent takes to restart, and than a report may be late. */
+#define GONE_S 60
+
 void drover_drs_kept_free(struct drover_drs_kept **kept)
 {
 	while (*kept) {
@@ -77,9 +80,19 @@ bool drover_drs_kept_newest(const struct drover_drs_kept *k, double *ret_mhz)
 	return true;
 }
 
-void drover_drs_kept_on(struct drover_drs_kept *k, const char *host, uint64_t now_s)
+void drover_drs_kept_on(struct drover_drs_kept *k, const char *host, bool moves, uint64_t now_s)
 {
-	if (k->host[0] && strcmp(k->host, host))
-		k->came_s = now_s;
+	if (k->seen_s && now_s > k->seen_s + GONE_S) {
+		k->short_step = (struct drover_drs_means){0};
+		k->host[0] = k->from[0] = '\0';
+		k->came_s = k->moved_s = 0;
+	}
+	if (k->host[0] && strcmp(k->host, host)) {
+		strcpy(k->from, k->host);
+		k->came_s = k->moved_s = now_s;
+	}
+	if (moves)
+		k->moved_s = now_s;
+	k->seen_s = now_s;
 	snprintf(k->host, sizeof(k->host), "%s", host);
 }

@@ -29,7 +29,9 @@ struct drover_drs_means {
  * @sum, @samples: of the step that runs
  * @learned: its habit is other than the cluster has it
  * @blackout_ms: of its last migration, 0: none is known
- * @host: that it was last seen on; @came_s: when it was first seen there, 0: it was never elsewhere
+ * @host: that it was last seen on, @seen_s: when that was
+ * @from: where it had been before, @came_s: when it was first seen on @host; 0: it was never elsewhere
+ * @moved_s: when it was last seen to move, or to have moved
  */
 struct drover_drs_kept {
 	struct drover_drs_kept *next;
@@ -43,8 +45,8 @@ struct drover_drs_kept {
 	struct drover_drs_habit habit;
 	bool learned;
 	double blackout_ms;
-	char host[DROVER_NAME_LEN];
-	uint64_t came_s;
+	char host[DROVER_NAME_LEN], from[DROVER_NAME_LEN];
+	uint64_t seen_s, came_s, moved_s;
 };
 
 /** drover_drs_kept() - what is remembered of a VM, made where there is nothing; NULL: no memory */
@@ -59,8 +61,14 @@ void drover_drs_kept_add(struct drover_drs_kept *k, uint64_t now_s, double mhz);
  */
 bool drover_drs_kept_newest(const struct drover_drs_kept *k, double *ret_mhz);
 
-/** drover_drs_kept_on() - it runs on that host */
-void drover_drs_kept_on(struct drover_drs_kept *k, const char *host, uint64_t now_s);
+/**
+ * drover_drs_kept_on() - it runs on that host
+ * @moves: and migrates
+ *
+ * If it was not seen for more than a minute it has been started anew, and what it wanted in its former
+ * life, or where that was, says nothing.
+ */
+void drover_drs_kept_on(struct drover_drs_kept *k, const char *host, bool moves, uint64_t now_s);
 
 /** drover_drs_kept_free() - forget all */
 void drover_drs_kept_free(struct drover_drs_kept **kept);

@@ -17,6 +17,10 @@
 #define REST_MAX_S 960
 /* So long after a move what a VM's processes use is not what its guest wants. */
 #define ARRIVED_S 15
+/* Clocks of two hosts may differ by that, and a move is written down that much later than seen. */
+#define CLOCKS_S 60
+/* So long after a move its VM may be in nobody's list, or nothing may be known of it. */
+#define UNSEEN_S 30
 /* A move ends that long after it was ordered, at most. */
 #define APART_US (1800 * UINT64_C(1000000))
 
@@ -228,6 +232,31 @@ static void take_past(const struct drover_drs_world *w, const struct drover_drs_
 		};
 }
 
+/* Its last move, if that was seen and is not written down yet. */
+static void take_arrival(const struct drover_drs_world *w, const struct drover_drs_facts *f,
+			 const struct drover_drs_kept *k, struct drover_drs_vm *vm)
+{
+	Drover__MoveRecord move = DROVER__MOVE_RECORD__INIT;
+
+	if (!k->came_s)
+		return;
+	for (uint32_t i = 0; i < vm->past_count; i++)
+		if (vm->past[i].to == vm->host && vm->past[i].when_s + CLOCKS_S >= k->came_s)
+			return;
+	if (vm->past_count == DROVER_DRS_PAST_MAX)
+		memmove(vm->past, vm->past + 1, --vm->past_count * sizeof(*vm->past));
+	move.time_us = k->came_s * 1000000;
+	move.from = (char *)k->from;
+	move.to = (char *)k->host;
+	vm->past[vm->past_count++] = (struct drover_drs_past){
+		.when_s = k->came_s,
+		.from = was_evacuated(f->history, vm->name, &move)
+				? DROVER_DRS_NONE
+				: drover_drs_world_host(w, k->from),
+		.to = vm->host,
+	};
+}
+
 uint32_t drover_drs_world_rest(const Drover__DrsHistory *history, const char *vm, uint64_t now_us)
 {
 	uint64_t rest = REST_S, last = 0, now_s = now_us / 1000000;
@@ -286,8 +315,7 @@ static void take_demand(struct drover_drs_vm *vm, const Drover__VmInfo *info,
 static bool is_at_rest(const struct drover_drs_vm *vm, const struct drover_drs_kept *k,
 		       const Drover__VmInfo *info, uint64_t now_s)
 {
-	/* That it moved may be seen before it is written down. */
-	if (k->came_s && k->came_s + ARRIVED_S > now_s)
+	if (k->moved_s && k->moved_s + ARRIVED_S > now_s)
 		return false;
 	for (uint32_t i = 0; i < vm->past_count; i++)
 		if (vm->past[i].when_s + ARRIVED_S > now_s)
@@ -323,15 +351,17 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 
 	if (!k)
 		return drover_err_set(err, ENOMEM, "out of memory");
-	drover_drs_kept_on(k, on->host->name, now_s);
 	vm = add_vm(w, info->name);
 	vm->host = host;
 	vm->moving_to = target_of(w, f, on, info);
+	drover_drs_kept_on(k, on->host->name,
+			   info->migration_id || vm->moving_to != DROVER_DRS_NONE, now_s);
 	vm->vcpus = info->vcpus;
 	vm->memory_mib = info->memory_mib;
 	memcpy(vm->cpu_need, w->hosts[host].cpu_flags, sizeof(vm->cpu_need));
 	take_demand(vm, info, on->host);
 	take_past(w, f, vm);
+	take_arrival(w, f, k, vm);
 	if (info->load)
 		vm->sampled_s = w->hosts[host].sampled_s;
 	if (is_rated(info) && is_at_rest(vm, k, info, now_s))
@@ -354,6 +384,26 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	     drover_drs_world_rest(f->history, vm->name, f->now_us)))
 		vm->override = DROVER_DRS_VM_FIXED;
 	return 0;
+}
+
+/*
+ * A VM that its old host does not list any more, and its new host not yet, or of which that one has not
+ * said how much it wants: nobody knows what the new host has left.
+ */
+static void doubt_targets(struct drover_drs_world *w, const struct drover_drs_facts *f)
+{
+	for (size_t i = 0; f->history && i < f->history->n_records; i++) {
+		const Drover__DrsRecord *r = f->history->records[i];
+		uint64_t ended_us = r->time_us + r->total_us;
+		int32_t vm = drover_drs_world_vm(w, r->vm), to = drover_drs_world_host(w, r->to);
+
+		if (to == DROVER_DRS_NONE || (vm != DROVER_DRS_NONE && w->vms[vm].sampled_s))
+			continue;
+		if (r->state == DROVER__DRS_RECORD__STATE__MOVING ||
+		    (r->state == DROVER__DRS_RECORD__STATE__DONE &&
+		     ended_us + UNSEEN_S * UINT64_C(1000000) > f->now_us))
+			w->hosts[to].sampled_s = 0;
+	}
 }
 
 /* A VM that does not run yet. */
@@ -394,6 +444,7 @@ static int take_vms(struct drover_drs_world *w, const struct drover_drs_facts *f
 			    drover_drs_world_vm(w, on->vms[j]->name) == DROVER_DRS_NONE)
 				r = take_vm(w, f, i, on, on->vms[j], kept, err);
 	}
+	doubt_targets(w, f);
 	return r == 0 && f->place ? take_placed(w, f, kept, err) : r;
 }
 

@@ -155,7 +155,10 @@ static void take_vm(struct drover_dpm_room *room, size_t v, uint32_t per_step)
 		room->load[vm->host].memory_mib += vm->memory_mib;
 	if (moving || vm->override == DROVER_DRS_VM_FIXED)
 		room->load[vm->host].stuck = room->load[room->host_of[v]].stuck = true;
-	if (is_stale(room, vm->sampled_s))
+	/* Of one that has just started or come it will be known soon: it stays for now. */
+	if (!vm->sampled_s)
+		room->load[room->host_of[v]].stuck = true;
+	else if (is_stale(room, vm->sampled_s))
 		room->load[room->host_of[v]].stale = true;
 }
 

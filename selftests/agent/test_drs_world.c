@@ -156,8 +156,12 @@ static void steps_are_remembered(void **state)
 	scene_make(s);
 	assert_int_equal(s->world.snapshot.vms[0].recent_count, 1);
 	assert_float_equal(s->world.snapshot.vms[0].recent[0], 875, 0.1);
-	s->facts.now_us += 285 * UINT64_C(1000000);
-	scene_make(s);
+	s->a->vms[0]->load->unrated = true;
+	for (int i = 0; i < 5; i++) {
+		s->facts.now_us += 57 * UINT64_C(1000000);
+		s->a->vms[0]->load->unrated = i < 4;
+		scene_make(s);
+	}
 	assert_int_equal(s->world.snapshot.vms[0].recent_count, 2);
 	assert_float_equal(s->world.snapshot.vms[0].recent[1], 1000, 0.1);
 	assert_int_equal(s->world.snapshot.vms[0].history_count, 1);
@@ -239,6 +243,132 @@ static void who_has_just_come_wants_what_it_wanted(void **state)
 	s->facts.now_us += 1000000;
 	scene_make(s);
 	assert_float_equal(s->world.snapshot.vms[1].cpu_demand, 0, 0.1);
+	scene_free(s);
+}
+
+/* That it moved counts before it is written down: it settles, and does not go straight back. */
+static void who_has_just_come_has_moved(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__VmInfo *web = s->a->vms[0], *db = s->b->vms[0];
+	Drover__DrsRecord r = DROVER__DRS_RECORD__INIT, *list[] = {&r};
+	Drover__DrsHistory h = DROVER__DRS_HISTORY__INIT;
+	Drover__VmRecord record = DROVER__VM_RECORD__INIT;
+	Drover__MoveRecord move = DROVER__MOVE_RECORD__INIT, *moves[] = {&move};
+	ProtobufCMessage *records[] = {&record.base};
+	const struct drover_drs_vm *vm;
+
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[0].past_count, 0);
+	s->a->vms[0] = db;
+	s->b->vms[0] = web;
+	s->facts.now_us += 5 * 1000000;
+	scene_make(s);
+	vm = &s->world.snapshot.vms[1];
+	assert_string_equal(vm->name, "web");
+	assert_int_equal(vm->past_count, 1);
+	assert_int_equal(vm->past[0].when_s, NOW_US / 1000000 + 5);
+	assert_int_equal(vm->past[0].from, 0);
+	assert_int_equal(vm->past[0].to, 1);
+
+	/* Its host was to be emptied. */
+	r.vm = "web";
+	r.from = move.from = "a";
+	r.to = move.to = "b";
+	r.time_us = move.time_us = NOW_US;
+	r.state = DROVER__DRS_RECORD__STATE__DONE;
+	r.evacuation = true;
+	h.records = list;
+	h.n_records = 1;
+	s->facts.history = &h;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[1].past[0].from, DROVER_DRS_NONE);
+
+	/* Written down it counts once. */
+	record.name = "web";
+	record.moves = moves;
+	record.n_moves = 1;
+	s->facts.vms = (struct drover_shared_list){records, 1};
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[1].past_count, 1);
+	assert_int_equal(s->world.snapshot.vms[1].past[0].when_s, NOW_US / 1000000);
+	scene_free(s);
+}
+
+/* Neither host lists it: the new one is not as empty as it looks. */
+static void who_is_in_nobodys_list(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__DrsRecord r = DROVER__DRS_RECORD__INIT, *list[] = {&r};
+	Drover__DrsHistory h = DROVER__DRS_HISTORY__INIT;
+
+	r.vm = "web";
+	r.from = "a";
+	r.to = "b";
+	r.time_us = NOW_US - 20000000;
+	h.records = list;
+	h.n_records = 1;
+	s->facts.history = &h;
+	scene_make(s);
+	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
+	s->a->vms[0]->state = DROVER__VM_STATE__VM_STATE_STOPPED;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.hosts[1].sampled_s, 0);
+	assert_true(s->world.snapshot.hosts[0].sampled_s > 0);
+	r.state = DROVER__DRS_RECORD__STATE__FAILED;
+	scene_make(s);
+	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
+	r.state = DROVER__DRS_RECORD__STATE__DONE;
+	r.total_us = 10000000;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.hosts[1].sampled_s, 0);
+	/* By now it would be there, if it was. */
+	s->facts.now_us += 20 * 1000000;
+	scene_make(s);
+	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
+	scene_free(s);
+}
+
+/* What it used in a move that failed is not what it wants, either. */
+static void who_stayed_after_all(void **state)
+{
+	struct scene *s = scene_new();
+
+	scene_make(s);
+	s->a->vms[0]->migration_id = 7;
+	s->a->vms[0]->load->cpu_used = 1.75;
+	s->facts.now_us += 5 * 1000000;
+	scene_make(s);
+	s->a->vms[0]->migration_id = 0;
+	s->facts.now_us += 5 * 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 750, 0.1);
+	s->facts.now_us += 10 * 1000000;
+	scene_make(s);
+	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 2000, 0.1);
+	assert_int_equal(s->world.snapshot.vms[0].past_count, 0);
+	scene_free(s);
+}
+
+/* What it wanted before it was stopped, and where that was, says nothing. */
+static void who_was_started_anew(void **state)
+{
+	struct scene *s = scene_new();
+	Drover__VmInfo *web = s->a->vms[0], *db = s->b->vms[0];
+
+	scene_make(s);
+	web->state = DROVER__VM_STATE__VM_STATE_STOPPED;
+	s->facts.now_us += 40 * 1000000;
+	scene_make(s);
+	s->facts.now_us += 40 * 1000000;
+	s->a->vms[0] = db;
+	s->b->vms[0] = web;
+	web->state = DROVER__VM_STATE__VM_STATE_RUNNING;
+	web->load->unrated = true;
+	scene_make(s);
+	assert_string_equal(s->world.snapshot.vms[1].name, "web");
+	assert_float_equal(s->world.snapshot.vms[1].cpu_demand, 250, 0.1);
+	assert_int_equal(s->world.snapshot.vms[1].past_count, 0);
 	scene_free(s);
 }
 
@@ -486,6 +616,10 @@ int main(void)
 		cmocka_unit_test(steps_are_remembered),
 		cmocka_unit_test(moves_are_not_remembered),
 		cmocka_unit_test(who_has_just_come_wants_what_it_wanted),
+		cmocka_unit_test(who_has_just_come_has_moved),
+		cmocka_unit_test(who_is_in_nobodys_list),
+		cmocka_unit_test(who_stayed_after_all),
+		cmocka_unit_test(who_was_started_anew),
 		cmocka_unit_test(who_is_not_rated_yet),
 		cmocka_unit_test(a_vm_on_its_way),
 		cmocka_unit_test(a_vm_that_was_ordered_away),
