@@ -34,7 +34,7 @@ static bool may_sleep(struct drover_dpm_pass *p, size_t h)
 		drover_dpm_reject(p, h, "It could sleep, but its figures are too old");
 	else if (load->stuck)
 		drover_dpm_reject(p, h,
-				  "It could sleep, but a VM on it migrates, or must never move");
+				  "It could sleep, but a VM on it migrates, has just started, or must never move");
 	else if (drover_dpm_too_little(p, 1, drover_dpm_capacity(host), host->memory_mib, why,
 				       sizeof(why)))
 		drover_dpm_reject(p, h, "It could sleep, but %s", why);

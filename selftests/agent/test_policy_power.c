@@ -211,6 +211,20 @@ static void old_figures_put_nothing_to_sleep(void **state)
 	night_free(n);
 }
 
+/* Nothing is known of it yet: its host stays on, and is no worse a place for others. */
+static void a_vm_that_has_just_started(void **state)
+{
+	struct night *n = quiet_night();
+	int32_t host = n->c->vms[0].host;
+
+	n->c->vms[0].sampled_s = 0;
+	pass(n);
+	assert_null(strstr(n->plan.note, "too old"));
+	for (size_t i = 0; i < n->plan.advice_count; i++)
+		assert_int_not_equal(n->plan.advice[i].host, host);
+	night_free(n);
+}
+
 static void too_small_a_gain(void **state)
 {
 	struct night *n = quiet_night();
@@ -662,6 +676,7 @@ int main(void)
 		cmocka_unit_test(what_keeps_a_host_on),
 		cmocka_unit_test(rules_keep_a_host_on),
 		cmocka_unit_test(old_figures_put_nothing_to_sleep),
+		cmocka_unit_test(a_vm_that_has_just_started),
 		cmocka_unit_test(too_small_a_gain),
 		cmocka_unit_test(demand_wakes),
 		cmocka_unit_test(moves_come_before_a_wake),
