@@ -17,10 +17,8 @@
 #define REST_MAX_S 960
 /* So long after a move what a VM's processes use is not what its guest wants. */
 #define ARRIVED_S 15
-/* Clocks of two hosts may differ by that, and a move is written down that much later than seen. */
-#define CLOCKS_S 60
-/* So long after a move its VM may be in nobody's list, or nothing may be known of it. */
-#define UNSEEN_S 30
+/* What a host said longer ago than that is not of this look. */
+#define LATE_US 5000000
 /* A move ends that long after it was ordered, at most. */
 #define APART_US (1800 * UINT64_C(1000000))
 
@@ -58,11 +56,15 @@ static void take_flags(struct drover_drs_world *w, struct drover_drs_host *host,
 	}
 }
 
-static bool is_here(const Drover__VmInfo *info)
+static bool is_active(const Drover__VmInfo *info)
 {
 	return info->state == DROVER__VM_STATE__VM_STATE_RUNNING ||
-	       info->state == DROVER__VM_STATE__VM_STATE_PAUSED ||
-	       info->state == DROVER__VM_STATE__VM_STATE_IN_DOUBT;
+	       info->state == DROVER__VM_STATE__VM_STATE_PAUSED;
+}
+
+static bool is_here(const Drover__VmInfo *info)
+{
+	return is_active(info) || info->state == DROVER__VM_STATE__VM_STATE_IN_DOUBT;
 }
 
 /* Is it known what it uses? Not before its host has looked twice. */
@@ -91,7 +93,7 @@ bool drover_drs_world_own(const Drover__HostReply *reply, double *ret_cpus)
 	for (size_t i = 0; i < reply->n_vms; i++)
 		quiet &= !reply->vms[i]->migration_id &&
 			 reply->vms[i]->state != DROVER__VM_STATE__VM_STATE_INCOMING &&
-			 (!is_here(reply->vms[i]) || is_rated(reply->vms[i]));
+			 (!is_active(reply->vms[i]) || is_rated(reply->vms[i]));
 	return quiet && reply->host->load;
 }
 
@@ -102,8 +104,6 @@ static uint64_t vms_resident_mib(const Drover__HostReply *reply)
 	for (size_t i = 0; i < reply->n_vms; i++)
 		if (reply->vms[i]->load)
 			sum += reply->vms[i]->load->resident_bytes >> 20;
-		else if (is_here(reply->vms[i]))
-			sum += reply->vms[i]->memory_mib;
 	return sum;
 }
 
@@ -210,15 +210,23 @@ static bool was_evacuated(const Drover__DrsHistory *history, const char *vm,
 	return false;
 }
 
+static const Drover__VmRecord *record_of_vm(const struct drover_drs_facts *f, const char *vm)
+{
+	for (size_t i = 0; i < f->vms.count; i++) {
+		const Drover__VmRecord *r = (const Drover__VmRecord *)f->vms.messages[i];
+
+		if (!strcmp(r->name, vm))
+			return r;
+	}
+	return NULL;
+}
+
 static void take_past(const struct drover_drs_world *w, const struct drover_drs_facts *f,
 		      struct drover_drs_vm *vm)
 {
-	const Drover__VmRecord *r = NULL;
+	const Drover__VmRecord *r = record_of_vm(f, vm->name);
 	size_t skip;
 
-	for (size_t i = 0; i < f->vms.count && !r; i++)
-		if (!strcmp(((const Drover__VmRecord *)f->vms.messages[i])->name, vm->name))
-			r = (const Drover__VmRecord *)f->vms.messages[i];
 	if (!r)
 		return;
 	skip = r->n_moves > DROVER_DRS_PAST_MAX ? r->n_moves - DROVER_DRS_PAST_MAX : 0;
@@ -236,13 +244,12 @@ static void take_past(const struct drover_drs_world *w, const struct drover_drs_
 static void take_arrival(const struct drover_drs_world *w, const struct drover_drs_facts *f,
 			 const struct drover_drs_kept *k, struct drover_drs_vm *vm)
 {
+	const Drover__VmRecord *record = record_of_vm(f, vm->name);
 	Drover__MoveRecord move = DROVER__MOVE_RECORD__INIT;
 
-	if (!k->came_s)
+	/* What is written down of it is of where it is: if it says nothing of a move there was none. */
+	if (!k->came_s || (record && !strcmp(record->host, k->host)))
 		return;
-	for (uint32_t i = 0; i < vm->past_count; i++)
-		if (vm->past[i].to == vm->host && vm->past[i].when_s + CLOCKS_S >= k->came_s)
-			return;
 	if (vm->past_count == DROVER_DRS_PAST_MAX)
 		memmove(vm->past, vm->past + 1, --vm->past_count * sizeof(*vm->past));
 	move.time_us = k->came_s * 1000000;
@@ -362,8 +369,7 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	take_demand(vm, info, on->host);
 	take_past(w, f, vm);
 	take_arrival(w, f, k, vm);
-	if (info->load)
-		vm->sampled_s = w->hosts[host].sampled_s;
+	vm->sampled_s = w->hosts[host].sampled_s;
 	if (is_rated(info) && is_at_rest(vm, k, info, now_s))
 		drover_drs_kept_add(k, now_s, vm->cpu_demand);
 	else if (!drover_drs_kept_newest(k, &vm->cpu_demand) && !is_rated(info))
@@ -386,22 +392,33 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	return 0;
 }
 
+/* Its new host lists it as one that comes, or has said nothing since it may have come. */
+static bool may_have_come(const struct drover_drs_facts *f, const struct drover_drs_report *to,
+			  const Drover__DrsRecord *r)
+{
+	if (!to->reply)
+		return false;
+	for (size_t i = 0; i < to->reply->n_vms; i++)
+		if (!strcmp(to->reply->vms[i]->name, r->vm))
+			return to->reply->vms[i]->state == DROVER__VM_STATE__VM_STATE_INCOMING;
+	if (r->state == DROVER__DRS_RECORD__STATE__MOVING)
+		return to->age_us > LATE_US;
+	return r->state == DROVER__DRS_RECORD__STATE__DONE &&
+	       r->time_us + r->total_us + to->age_us > f->now_us;
+}
+
 /*
- * A VM that its old host does not list any more, and its new host not yet, or of which that one has not
- * said how much it wants: nobody knows what the new host has left.
+ * A VM that its old host does not list any more, and its new host not yet: nobody knows what the new
+ * host has left.
  */
 static void doubt_targets(struct drover_drs_world *w, const struct drover_drs_facts *f)
 {
 	for (size_t i = 0; f->history && i < f->history->n_records; i++) {
 		const Drover__DrsRecord *r = f->history->records[i];
-		uint64_t ended_us = r->time_us + r->total_us;
-		int32_t vm = drover_drs_world_vm(w, r->vm), to = drover_drs_world_host(w, r->to);
+		int32_t to = drover_drs_world_host(w, r->to);
 
-		if (to == DROVER_DRS_NONE || (vm != DROVER_DRS_NONE && w->vms[vm].sampled_s))
-			continue;
-		if (r->state == DROVER__DRS_RECORD__STATE__MOVING ||
-		    (r->state == DROVER__DRS_RECORD__STATE__DONE &&
-		     ended_us + UNSEEN_S * UINT64_C(1000000) > f->now_us))
+		if (to != DROVER_DRS_NONE && drover_drs_world_vm(w, r->vm) == DROVER_DRS_NONE &&
+		    may_have_come(f, &f->reports[to], r))
 			w->hosts[to].sampled_s = 0;
 	}
 }

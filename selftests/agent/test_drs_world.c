@@ -286,22 +286,34 @@ static void who_has_just_come_has_moved(void **state)
 
 	/* Written down it counts once. */
 	record.name = "web";
-	record.moves = moves;
-	record.n_moves = 1;
+	record.host = "a";
 	s->facts.vms = (struct drover_shared_list){records, 1};
 	scene_make(s);
 	assert_int_equal(s->world.snapshot.vms[1].past_count, 1);
+	record.host = "b";
+	record.moves = moves;
+	record.n_moves = 1;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[1].past_count, 1);
 	assert_int_equal(s->world.snapshot.vms[1].past[0].when_s, NOW_US / 1000000);
+	/* It was not moved, but stopped there and started here. */
+	record.n_moves = 0;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.vms[1].past_count, 0);
 	scene_free(s);
 }
 
-/* Neither host lists it: the new one is not as empty as it looks. */
+/* Neither host lists it as there: the new one is not as empty as it looks. */
 static void who_is_in_nobodys_list(void **state)
 {
 	struct scene *s = scene_new();
 	Drover__DrsRecord r = DROVER__DRS_RECORD__INIT, *list[] = {&r};
 	Drover__DrsHistory h = DROVER__DRS_HISTORY__INIT;
+	Drover__VmInfo *comes = s->b->vms[0];
 
+	free(comes->name);
+	comes->name = strdup("web");
+	comes->state = DROVER__VM_STATE__VM_STATE_INCOMING;
 	r.vm = "web";
 	r.from = "a";
 	r.to = "b";
@@ -315,15 +327,28 @@ static void who_is_in_nobodys_list(void **state)
 	scene_make(s);
 	assert_int_equal(s->world.snapshot.hosts[1].sampled_s, 0);
 	assert_true(s->world.snapshot.hosts[0].sampled_s > 0);
-	r.state = DROVER__DRS_RECORD__STATE__FAILED;
+
+	/* It has not come, or is gone again, and its host says so. */
+	comes->state = DROVER__VM_STATE__VM_STATE_STOPPED;
 	scene_make(s);
 	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
-	r.state = DROVER__DRS_RECORD__STATE__DONE;
-	r.total_us = 10000000;
+	comes->name[0] = 'x';
+	scene_make(s);
+	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
+
+	/* What its host said is too old to tell. */
+	s->reports[1].age_us = 9000000;
 	scene_make(s);
 	assert_int_equal(s->world.snapshot.hosts[1].sampled_s, 0);
-	/* By now it would be there, if it was. */
-	s->facts.now_us += 20 * 1000000;
+	r.state = DROVER__DRS_RECORD__STATE__DONE;
+	r.total_us = 12000000;
+	scene_make(s);
+	assert_int_equal(s->world.snapshot.hosts[1].sampled_s, 0);
+	r.total_us = 10000000;
+	scene_make(s);
+	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
+	r.state = DROVER__DRS_RECORD__STATE__FAILED;
+	r.total_us = 12000000;
 	scene_make(s);
 	assert_true(s->world.snapshot.hosts[1].sampled_s > 0);
 	scene_free(s);
@@ -372,7 +397,7 @@ static void who_was_started_anew(void **state)
 	scene_free(s);
 }
 
-/* What it uses is not its host's own, nor is its RAM. */
+/* What it uses is not its host's own. */
 static void who_is_not_rated_yet(void **state)
 {
 	struct scene *s = scene_new();
@@ -389,8 +414,10 @@ static void who_is_not_rated_yet(void **state)
 	assert_false(drover_drs_world_own(s->a, &own));
 	scene_make(s);
 	assert_float_equal(s->world.snapshot.vms[0].cpu_demand, 250, 0.1);
-	assert_int_equal(s->world.snapshot.hosts[0].memory_other_mib, 512);
 	assert_int_equal(s->world.snapshot.vms[0].sampled_s, 0);
+	/* Of one that could not be adopted it is never known. */
+	s->a->vms[0]->state = DROVER__VM_STATE__VM_STATE_IN_DOUBT;
+	assert_true(drover_drs_world_own(s->a, &own));
 	scene_free(s);
 }
 
