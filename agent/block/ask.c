@@ -38,7 +38,7 @@ static struct question *questions;
 static uint32_t enlist(struct question *q, uint32_t ms)
 {
 	uint64_t now = drover_clock_monotonic();
-	uint32_t silent = 0;
+	uint32_t silent = 0, least = ms > ANSWER_MS ? ms / 4 : LEAST_MS;
 	scope_lock(&lock);
 
 	for (const struct question *p = questions; p; p = p->next) {
@@ -49,8 +49,8 @@ static uint32_t enlist(struct question *q, uint32_t ms)
 		silent++;
 	}
 	ms /= 1 + silent;
-	if (ms < LEAST_MS)
-		ms = LEAST_MS;
+	if (ms < least)
+		ms = least;
 	q->until_us = now + ms * UINT64_C(1000);
 	q->next = questions;
 	questions = q;

@@ -52,8 +52,7 @@ struct drover_disk_move_env {
  * drover_disk_move_check() - could it begin?
  * @ret_bytes: out: what must be free for the new image, as far as a look at the old one tells
  *
- * Takes no longer than a look at files, two seconds where there are backing files, and five
- * seconds where a store does not answer: -ETIMEDOUT.
+ * Takes no longer than a look at files, and five seconds where a store does not answer: -ETIMEDOUT.
  * Other errors: -ENOENT (no such disk or pool), -EROFS (a read-only disk, or a pool that is mounted
  * so), -ENOSPC, -EALREADY (it lies in that pool, in that format), -EINVAL.
  */

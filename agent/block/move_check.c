@@ -11,7 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/within.h"
-#include "block/image.h"
+#include "block/ask.h"
+#include "block/chain.h"
 #include "block/moving.h"
 #include "block/pool.h"
 #include "block/space.h"
@@ -20,7 +21,6 @@
 
 /* A store that is dead never answers, and who asks looks after all other VMs as well. */
 #define ANSWER_MS 5000
-#define MEASURE_S 2
 
 static int check_format(const struct drover_disk_def *disk, const char *format, bool keep_backing,
 			struct drover_err *err)
@@ -54,18 +54,6 @@ static int check_direct(const struct drover_pool_conf *pool, const struct drover
 				       disk->name, pool->name);
 }
 
-/* Its header says where the name of a backing file begins, or 0 (docs/interop/qcow2.txt of QEMU). */
-static bool is_based(const struct drover_disk_def *disk)
-{
-	auto_close int fd = -1;
-	uint64_t header[2];
-
-	if (strcmp(disk->format, "qcow2"))
-		return false;
-	fd = open(disk->path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && pread(fd, header, sizeof(header), 0) == sizeof(header) && header[1];
-}
-
 static int look(const struct drover_vm_def *def, const struct drover_disk_def *disk,
 		uint64_t *ret_bytes, struct drover_err *err)
 {
@@ -89,21 +77,37 @@ static int look(const struct drover_vm_def *def, const struct drover_disk_def *d
 	return 0;
 }
 
-/*
- * What lies in backing files is copied, too, unless they are kept. If it cannot be told so quickly
- * the move's own thread will tell, before it makes anything.
- */
-static int look_at_all(const struct drover_vm_def *def, const struct drover_disk_def *disk,
-		       bool keep_backing, uint64_t *ret_bytes, struct drover_err *err)
-{
+struct adding {
+	const struct drover_conf *conf;
 	uint64_t bytes;
-	int r = look(def, disk, &bytes, err);
+};
+
+static int add_backing(void *data, const char *backing)
+{
+	struct adding *a = data;
+	struct stat st;
+
+	if (drover_ask_file(a->conf, backing, &st, NULL) == 0)
+		a->bytes += st.st_blocks * UINT64_C(512);
+	return 0;
+}
+
+/*
+ * What lies in backing files is copied, too, unless they are kept. The move's own thread measures
+ * exactly, before it makes anything; this is not to take so long.
+ */
+static int look_at_all(const struct drover_conf *conf, const struct drover_vm_def *def,
+		       const struct drover_disk_def *disk, bool keep_backing, uint64_t *ret_bytes,
+		       struct drover_err *err)
+{
+	struct adding a = { .conf = conf };
+	int r = look(def, disk, &a.bytes, err);
 
 	if (r < 0)
 		return r;
-	if (!keep_backing && is_based(disk))
-		drover_image_measure(disk->path, disk->format, "qcow2", MEASURE_S, &bytes, NULL);
-	*ret_bytes = drover_space_with_margin(bytes);
+	if (!keep_backing)
+		drover_chain_each(conf, disk->path, disk->format, add_backing, &a, NULL);
+	*ret_bytes = drover_space_with_margin(a.bytes);
 	return 0;
 }
 
@@ -132,7 +136,7 @@ static int check(const struct drover_conf *conf, const struct drover_vm_def *def
 		r = drover_err_set(err, EALREADY, "disk %s of vm %s is in pool %s already, as %s",
 				   disk_name, def->name, pool->name, format);
 	if (r == 0)
-		r = look_at_all(def, disk, options->keep_backing, ret_bytes, err);
+		r = look_at_all(conf, def, disk, options->keep_backing, ret_bytes, err);
 	if (r == 0)
 		r = drover_pool_check(pool, *ret_bytes, err);
 	if (r == 0)

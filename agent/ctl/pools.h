@@ -117,11 +117,16 @@ int drover_pools_strays(const struct drover_conf *conf, const struct drover_pool
 int drover_pools_needed(struct drover_agent *agent, const char *path, const char *vm,
 			struct drover_err *err);
 
+/** drover_pools_needed_by() - the same, as far as these disks go; from any thread but that of control */
+int drover_pools_needed_by(const struct drover_conf *conf, const struct drover_pools_disks *disks,
+			   const char *path, const char *vm, struct drover_err *err);
+
 /* --- pools_elsewhere.c: what peers know; blocking --- */
 
 /**
  * struct drover_pools_others - images of other hosts' VMs in a shared pool, and what they are based on
  * @silent: names of hosts that did not answer, or ""
+ * @unread: what a disk on another host is based on is not known: a sentence, or ""
  */
 struct drover_pools_others {
 	struct drover_pools_other {
@@ -131,6 +136,7 @@ struct drover_pools_others {
 	} *list;
 	size_t count;
 	char silent[256];
+	char unread[512];
 };
 
 /** drover_pools_others_ask() - ask all peers; nothing is asked about a pool of this host alone */
@@ -249,7 +255,10 @@ void drover_pools_job_advice(const struct drover_pools_job *job, Drover__Control
 
 /* --- pools_balance.c: control thread --- */
 
-/** drover_pools_rest() - balancing moved this disk: leave it alone for an hour */
+/**
+ * drover_pools_rest() - balancing moved this disk: leave it alone for an hour
+ * @vm: ""; then @disk is a pool, which nothing is to be moved from or to for an hour
+ */
 void drover_pools_rest(struct drover_agent *agent, const char *vm, const char *disk);
 
 #endif

@@ -29,7 +29,7 @@ struct resting {
 /**
  * struct drover_pools_balance - what is kept from one look to the next
  * @looking: a thread is at it, and has @samples
- * @resting: disks moved lately, a ring
+ * @resting: disks moved lately, and pools, without a VM, that keep what has left them; a ring
  */
 struct drover_pools_balance {
 	struct drover_pools_samples samples;
@@ -174,13 +174,13 @@ static void *run_plan(void *data)
 	return NULL;
 }
 
-static bool rests(const struct drover_pools_balance *b, const struct drover_pools_disk *d)
+static bool rests(const struct drover_pools_balance *b, const char *vm, const char *disk)
 {
 	uint64_t now = drover_clock_monotonic();
 
 	for (size_t i = 0; i < RESTING_MAX; i++)
 		if (b->resting[i].time_us && now - b->resting[i].time_us < REST_US &&
-		    !strcmp(b->resting[i].vm, d->vm) && !strcmp(b->resting[i].disk, d->def.name))
+		    !strcmp(b->resting[i].vm, vm) && !strcmp(b->resting[i].disk, disk))
 			return true;
 	return false;
 }
@@ -198,16 +198,21 @@ void drover_pools_rest(struct drover_agent *agent, const char *vm, const char *d
 static int prepare(struct plan *p, struct drover_err *err)
 {
 	struct drover_agent *agent = p->agent;
+	const struct drover_pools_balance *b = agent->pool_balance;
 	int r = drover_pools_collect(agent, &p->disks, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < p->disks.count; i++)
-		if (!p->disks.list[i].fixed[0] && rests(agent->pool_balance, &p->disks.list[i]))
+		if (!p->disks.list[i].fixed[0] &&
+		    rests(b, p->disks.list[i].vm, p->disks.list[i].def.name))
 			strcpy(p->disks.list[i].fixed, "it was moved in the last hour");
-	for (uint32_t i = 0; i < agent->conf.pool_count; i++)
-		p->leave_out[i] = drover_pools_job_active(
-			drover_pools_job_find(agent, agent->conf.pools[i].name));
+	for (uint32_t i = 0; i < agent->conf.pool_count; i++) {
+		const char *pool = agent->conf.pools[i].name;
+
+		p->leave_out[i] = rests(b, "", pool) ||
+				  drover_pools_job_active(drover_pools_job_find(agent, pool));
+	}
 	/* Space on a store is freed only by deleting what has left it. */
 	p->job = drover_pools_job_new("");
 	if (!p->job)

@@ -60,6 +60,9 @@ void drover_pools_others_ask(const struct drover_conf *conf, const struct drover
 		}
 		for (size_t k = 0; k < reply->n_images; k++)
 			add_other(ret_others, reply->images[k], peer->name);
+		if (*reply->unread && !ret_others->unread[0])
+			snprintf(ret_others->unread, sizeof(ret_others->unread), "on %s %.400s",
+				 peer->name, reply->unread);
 		drover__pool_reply__free_unpacked(reply, NULL);
 	}
 }
@@ -126,6 +129,7 @@ struct question {
 	size_t count;
 	char **bases;
 	size_t base_count;
+	char unread[512];
 };
 
 static void forget(struct question *q)
@@ -175,21 +179,40 @@ static int add_image(struct question *q, const char *path, const char *format, c
 	return 0;
 }
 
-static int add_base(void *data, const char *backing)
+/* @path: from the pool's directory */
+static int add_copy(struct question *q, const char *path, const char *note)
 {
-	struct question *q = data;
-	char inside[DROVER_PATH_MAX], **more;
+	char **more = realloc(q->bases, (q->base_count + 1) * sizeof(*more));
 
-	if (!drover_pool_inside(q->pool, backing, inside))
-		return 0;
-	more = realloc(q->bases, (q->base_count + 1) * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	q->bases = more;
-	more[q->base_count] = strdup(inside);
+	more[q->base_count] = strdup(path);
 	if (!more[q->base_count])
 		return -ENOMEM;
-	return add_image(q, more[q->base_count++], "", "the backing file");
+	return add_image(q, more[q->base_count++], "", note);
+}
+
+static int add_base(void *data, const char *backing)
+{
+	struct question *q = data;
+	char inside[DROVER_PATH_MAX];
+
+	return drover_pool_inside(q->pool, backing, inside)
+		       ? add_copy(q, inside, "the backing file")
+		       : 0;
+}
+
+/* By its name, and by where it is if that is a link. */
+static int add_disk(struct question *q, const struct drover_pools_disk *d)
+{
+	const char *name = d->pool == q->pool ? d->def.path + strlen(q->pool->path) : "";
+	char inside[DROVER_PATH_MAX];
+	int r = *name ? add_image(q, name, d->def.format, "") : 0;
+
+	if (r == 0 && drover_pool_inside(q->pool, d->def.path, inside) && strcmp(inside, name))
+		r = add_copy(q, inside, "");
+	return r;
 }
 
 static int look(struct question *q, struct drover_err *err)
@@ -197,21 +220,27 @@ static int look(struct question *q, struct drover_err *err)
 	const struct drover_conf *conf = &q->agent->conf;
 	int r = 0;
 
-	for (size_t i = 0; i < q->disks.count && r == 0; i++) {
+	for (size_t i = 0; i < q->disks.count && r != -ENOMEM; i++) {
 		const struct drover_pools_disk *d = q->of = &q->disks.list[i];
+		struct drover_err why = { 0 };
+		struct stat st;
 
-		r = d->pool == q->pool
-			    ? add_image(q, d->def.path + strlen(q->pool->path), d->def.format, "")
-			    : 0;
-		if (r == 0 && !drover_nbd_is(d->def.path))
-			r = drover_chain_each(conf, d->def.path, d->def.format, add_base, q, err);
-		if (r == -ENOMEM)
-			return drover_err_set(err, ENOMEM, "out of memory");
+		if (drover_nbd_is(d->def.path))
+			continue;
+		r = drover_ask_file(conf, d->def.path, &st, &why);
+		if (r == 0)
+			r = add_disk(q, d);
+		else if (d->pool == q->pool)
+			add_image(q, d->def.path + strlen(q->pool->path), d->def.format, "");
+		if (r == 0)
+			r = drover_chain_each(conf, d->def.path, d->def.format, add_base, q, &why);
 		/* Of one that is out of reach it is not known; one that is deleted needs nothing. */
-		if (r < 0 && drover_ask_gone(conf, d->def.path))
-			r = 0;
+		if (r < 0 && !q->unread[0] && !drover_ask_gone(conf, d->def.path))
+			snprintf(q->unread, sizeof(q->unread),
+				 "it is not known what disk %s of vm %s is based on: %.256s",
+				 d->def.name, d->vm, why.text);
 	}
-	return r;
+	return r == -ENOMEM ? drover_err_set(err, ENOMEM, "out of memory") : 0;
 }
 
 int drover_pools_answer(struct drover_agent *agent, struct drover_peer *peer, const char *id,
@@ -228,6 +257,7 @@ int drover_pools_answer(struct drover_agent *agent, struct drover_peer *peer, co
 	reply.present = q.pool != NULL;
 	reply.images = q.images;
 	reply.n_images = q.count;
+	reply.unread = q.unread;
 	if (r == 0)
 		r = drover_peer_send(peer, DROVER_FRAME_POOL_REPLY, &reply.base, 0, err);
 	forget(&q);

@@ -74,7 +74,14 @@ bool drover_pools_job_active(const struct drover_pools_job *job)
 
 /* --- one step after the other --- */
 
-static void look(struct drover_pools_item *item)
+/* It would be copied away disk by disk, and be as full as before. */
+static void keeps_all(struct drover_pools_job *job, const struct drover_pools_item *item)
+{
+	log_warning("pool %s is not balanced for an hour: %s", item->from, item->error);
+	drover_pools_rest(job->agent, "", item->from);
+}
+
+static void look(struct drover_pools_job *job, struct drover_pools_item *item)
 {
 	struct drover_disk_move_info info;
 
@@ -85,6 +92,9 @@ static void look(struct drover_pools_item *item)
 		return;
 	drover_disk_move_put(item->move);
 	item->move = NULL;
+	if (!job->pool[0] && info.state == DROVER_DISK_MOVE_DONE && job->delete_old &&
+	    !info.old_deleted)
+		keeps_all(job, item);
 }
 
 static uint32_t under_way(const struct drover_pools_job *job)
@@ -181,7 +191,7 @@ static void advance(struct drover_pools_job *job)
 
 	for (size_t i = 0; i < job->count; i++)
 		if (job->items[i].move)
-			look(&job->items[i]);
+			look(job, &job->items[i]);
 	if (job->agent->ending)
 		drover_pools_job_stop(job);
 	if (under_way(job) < job->parallel)

@@ -21,8 +21,10 @@ static int compare(void *data, const char *path)
 {
 	const struct looking *l = data;
 	struct stat st;
-	int r = drover_ask_file(l->conf, path, &st, NULL);
+	int r = drover_nbd_is(path) ? 0 : drover_ask_file(l->conf, path, &st, NULL);
 
+	if (drover_nbd_is(path) || r == -ENOENT)
+		return 0;
 	return r == 0 && st.st_dev == l->file.st_dev && st.st_ino == l->file.st_ino ? -EBUSY : r;
 }
 
@@ -40,8 +42,27 @@ static int check_disk(struct looking *l, const struct drover_pools_disk *d, stru
 	if (r < 0 && !drover_ask_gone(l->conf, d->def.path))
 		return drover_err_set(err, r, "what disk %s of vm %s is based on is not known (%s)",
 				      d->def.name, d->vm,
-				      why.text[0] ? why.text : strerror(-r));
+				      why.text[0] ? why.text : "a backing file cannot be looked at");
 	return 0;
+}
+
+int drover_pools_needed_by(const struct drover_conf *conf, const struct drover_pools_disks *disks,
+			   const char *path, const char *vm, struct drover_err *err)
+{
+	struct looking l = { .conf = conf };
+	struct drover_err why = { 0 };
+	int r = drover_ask_file(conf, path, &l.file, &why);
+
+	/* What is gone is needed by nobody. */
+	if (r < 0)
+		return r == -ENOENT ? 0 : drover_err_set(err, r, "%s", why.text);
+	for (size_t i = 0; i < disks->count && r == 0; i++) {
+		const struct drover_pools_disk *d = &disks->list[i];
+
+		if (strcmp(d->vm, vm) && !drover_nbd_is(d->def.path))
+			r = check_disk(&l, d, err);
+	}
+	return r;
 }
 
 struct collecting {
@@ -62,20 +83,10 @@ static int check_here(struct drover_agent *agent, const char *path, const char *
 		      struct drover_err *err)
 {
 	struct collecting c = { .agent = agent, .err = err };
-	struct looking l = { .conf = &agent->conf };
-	struct drover_err why = { 0 };
-	int r = drover_ask_file(l.conf, path, &l.file, &why);
+	int r = drover_call_wait(agent->calls, do_collect, &c) ?: c.result;
 
-	/* What is gone is needed by nobody. */
-	if (r < 0)
-		return r == -ENOENT ? 0 : drover_err_set(err, r, "%s", why.text);
-	r = drover_call_wait(agent->calls, do_collect, &c) ?: c.result;
-	for (size_t i = 0; i < c.disks.count && r == 0; i++) {
-		const struct drover_pools_disk *d = &c.disks.list[i];
-
-		if (strcmp(d->vm, vm) && !drover_nbd_is(d->def.path))
-			r = check_disk(&l, d, err);
-	}
+	if (r == 0)
+		r = drover_pools_needed_by(&agent->conf, &c.disks, path, vm, err);
 	drover_pools_free(&c.disks);
 	return r;
 }
@@ -100,6 +111,8 @@ static int check_elsewhere(const struct drover_conf *conf, const char *path, con
 	if (r == 0 && others.silent[0])
 		r = drover_err_set(err, EHOSTUNREACH, "whether VMs of %s need it is not known",
 				   others.silent);
+	if (r == 0 && others.unread[0])
+		r = drover_err_set(err, EHOSTUNREACH, "%s", others.unread);
 	drover_pools_others_free(&others);
 	return r;
 }

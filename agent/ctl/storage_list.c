@@ -17,12 +17,14 @@
 #include "core/config.h"
 #include "core/nbd.h"
 #include "ctl/agent.h"
+#include "ctl/pools.h"
 #include "ctl/reply.h"
 
 /**
  * struct survey - a request to list
  * @defs: of the VMs that are here, @count of them
  * @records: of moves, @record_count of them
+ * @disks: of all VMs that are here
  */
 struct survey {
 	struct drover_agent *agent;
@@ -32,6 +34,7 @@ struct survey {
 	size_t count;
 	struct drover_disk_record *records;
 	size_t record_count;
+	struct drover_pools_disks disks;
 	Drover__ControlReply *reply;
 };
 
@@ -108,15 +111,25 @@ static bool is_used(const struct survey *s, const char *path)
 static void add_left(struct survey *s, const struct drover_disk_record *q)
 {
 	const struct drover_conf *conf = &s->agent->conf;
-	char note[2 * DROVER_FIELD_LEN + DROVER_NAME_LEN + 64];
+	const struct drover_pool_conf *pool = drover_pool_of(conf, q->old_path);
+	char note[DROVER_FIELD_LEN + DROVER_ERR_TEXT_MAX + 256];
+	struct drover_err why = { 0 };
+	int n;
 
 	/* Somebody has deleted it, or uses it again. */
 	if (drover_ask_gone(conf, q->old_path) || is_used(s, q->old_path)) {
 		drover_disk_record_forget(conf, q->id, NULL);
 		return;
 	}
-	snprintf(note, sizeof(note), "left by a move, the true one is %s%s%s; delete it with: rm '%s'",
-		 q->new_path, *q->host ? " on " : "", q->host, q->old_path);
+	n = snprintf(note, sizeof(note), "left by a move, the true one is %s%s%s; ", q->new_path,
+		     *q->host ? " on " : "", q->host);
+	if (drover_pools_needed_by(conf, &s->disks, q->old_path, q->vm, &why) < 0)
+		snprintf(note + n, sizeof(note) - n, "keep it: %s", why.text);
+	else if (pool && pool->id[0])
+		snprintf(note + n, sizeof(note) - n,
+			 "if no VM of another host needs it, delete it with: rm '%s'", q->old_path);
+	else
+		snprintf(note + n, sizeof(note) - n, "delete it with: rm '%s'", q->old_path);
 	add_image(s, q->vm, q->disk, q->old_path, q->old_format, false, note);
 }
 
@@ -148,6 +161,7 @@ static void free_survey(struct survey *s)
 {
 	free(s->defs);
 	free(s->records);
+	drover_pools_free(&s->disks);
 	free(s);
 }
 
@@ -216,6 +230,7 @@ static void collect(struct survey *s)
 		free(names[i]);
 	}
 	free(names);
+	drover_pools_collect(agent, &s->disks, NULL);
 }
 
 static void add_move(void *data, struct drover_disk_move *move)

@@ -28,6 +28,7 @@ struct drover_disk_move {
 
 static struct drover_disk_move moves[MOVES];
 static int begun, rested;
+static char resting[128];
 static int tried;
 static const char *refused, *silent;
 
@@ -78,6 +79,7 @@ void drover_disk_move_speed(struct drover_disk_move *move, uint64_t bandwidth)
 void drover_pools_rest(struct drover_agent *agent, const char *vm, const char *disk)
 {
 	rested++;
+	snprintf(resting, sizeof(resting), "%s/%s", vm, disk);
 }
 
 static struct drover_agent agent;
@@ -352,6 +354,30 @@ static void the_last_one_of_a_pool_is_kept(void **state)
 	assert_int_equal(rested, 1);
 }
 
+/* Nothing is gained by moving more from it. */
+static void a_pool_that_keeps_what_has_left_it_rests(void **state)
+{
+	struct drover_pools_job *job = new_job("", 1);
+
+	job->delete_old = true;
+	add(job, "a", "root");
+	strcpy(job->items[0].from, "old");
+	add(job, "b", "root");
+	start(job);
+	tick();
+	assert_int_equal(rested, 1);
+	assert_string_equal(resting, "a/root");
+	finish(0, DROVER_DISK_MOVE_DONE, "the old image was not deleted: it is also disk root of vm c");
+	tick();
+	tick();
+	assert_int_equal(rested, 3);
+	assert_string_equal(resting, "b/root");
+	moves[1].info.old_deleted = true;
+	finish(1, DROVER_DISK_MOVE_DONE, "");
+	tick();
+	assert_int_equal(rested, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +390,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ending_agent_begins_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_left_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_one_of_a_pool_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pool_that_keeps_what_has_left_it_rests, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

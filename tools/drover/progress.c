@@ -150,6 +150,9 @@ void progress_disks(FILE *out, const Drover__MigrationInfo *m)
 	}
 	if (m->n_disks)
 		output_table(out, &t);
+	for (size_t i = 0; i < m->n_disks; i++)
+		if (*m->disks[i]->error)
+			fprintf(out, "disk %s: %s\n", m->disks[i]->disk, m->disks[i]->error);
 }
 
 /* --- a line --- */
