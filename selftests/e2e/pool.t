@@ -67,6 +67,19 @@ disk_errors()
 	"$LAB" nsexec "$PROBE" --ask "$1:7001" check | jq -r '.disk_errors'
 }
 
+# guests: what they and QEMU say of themselves when one does not answer.
+guests()
+{
+	local vm
+	for vm in web db; do
+		drover host1 --json storage list $vm | jq -c '.disk_moves'
+		on host1 sh -c "tail -n 4 /run/drover/vms/$vm/console.log; tail -n 4 /run/drover/vms/$vm/qemu.log"
+	done
+	drover host1 vm list
+	on host1 tail -n 20 /var/log/droverd.log
+	GUEST_IP=$WEB_IP guest_ask report
+}
+
 # refused NAME REGEX WORD…
 refused()
 {
@@ -151,7 +164,7 @@ is "$(on host1 ls -A /srv/old | paste -sd' ')" 'notes.txt tools.iso' 'these alon
 is "$(place web | grep -c old)$(place db | grep -c old)" 00 'the definitions name the new images'
 is "$(drover host1 --json pool report old | jq -S .)" "$(jq -S . "$WORK/report.json")" 'pool report tells the same'
 like "$(drover host1 pool show old)" '3 moved \(.*\), 0 failed, 2 left' 'and so does pool show'
-is "$(disk_errors $WEB_IP) $(disk_errors $DB_IP)" '0 0' 'both guests find their disks whole'
+is "$(disk_errors $WEB_IP) $(disk_errors $DB_IP)" '0 0' 'both guests find their disks whole' "$(guests)"
 
 # --- balancing ---
 fill old 50
@@ -179,7 +192,7 @@ done
 is "$(pool_figure "$crowded" '.used_bytes * 100 > .size_bytes * 80')" false 'in full mode the agent does it by itself' \
 	"$(on host1 tail -n 5 /var/log/droverd.log)"
 conf || exit 1
-is "$(disk_errors $WEB_IP) $(disk_errors $DB_IP)" '0 0' 'both guests still find their disks whole'
+is "$(disk_errors $WEB_IP) $(disk_errors $DB_IP)" '0 0' 'both guests still find their disks whole' "$(guests)"
 drover host1 vm stop web --force >/dev/null && drover host1 vm stop db --force >/dev/null
 is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
 done_testing
