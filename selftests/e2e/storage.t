@@ -28,7 +28,7 @@ host_ready()
 		mount -o noatime /dev/local /srv/fast
 		mount -o noatime /dev/slow /srv/slow
 		mount -o noatime,loop /var/lib/drover/tiny.img /srv/tiny
-		printf '[storage]\ngrace_s = 4\n' >>/etc/drover/drover.conf
+		printf '[storage]\ngrace_s = 8\n' >>/etc/drover/drover.conf
 		for pool in fast slow tiny; do
 			printf '[pool %s]\npath = /srv/%s\nmounted = yes\n' \$pool \$pool
 		done >>/etc/drover/drover.conf"
@@ -232,7 +232,7 @@ await_disk copying
 on host1 sh -c 'fallocate -l 64M /srv/tiny/filler 2>/dev/null; dd if=/dev/zero of=/srv/tiny/filler2 bs=4k 2>/dev/null; :'
 await_disk failed
 is $? 0 'a pool that stays full ends the move'
-tells 'no space is left for the new image.*for more than 4 s' 'a pool that stays full'
+tells 'no space is left for the new image.*for more than 8 s' 'a pool that stays full'
 on host1 sh -c 'rm /srv/tiny/filler*'
 is "$(files tiny)" '' 'nothing of the new image is left'
 all_is_well 'full' "$NEW"
@@ -256,7 +256,7 @@ await_disk interrupted
 is $? 0 'a store that refuses writes interrupts the move'
 await_disk failed
 is $? 0 'and ends it, if it goes on'
-tells 'a write to the new image failed.*for more than 4 s' 'a store that refuses'
+tells 'a write to the new image failed.*for more than 8 s' 'a store that refuses'
 lies tiny "0 98304 linear $TINY 0"
 # That nothing of it is left cannot be promised where deleting may fail.
 on host1 sh -ec 'umount /srv/tiny; dmsetup remove tiny; e2fsck -fy '"$TINY"' >/dev/null || :
