@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "block/image.h"
+#include "place.h"
 #include "vm/qmp.h"
 
 #define QEMU "/usr/bin/qemu-system-x86_64"
@@ -32,25 +33,8 @@
 #define SIZE (64 * MIB)
 
 /* @dir holds all files: the disk "old", the monitors "q" (for @qmp) and "migrate.sock". */
-static char dir[64];
 static pid_t qemu;
 static struct drover_qmp *qmp;
-
-static inline const char *in(const char *name)
-{
-	static char paths[4][128];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static inline void done(int r, const struct drover_err *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
 
 static inline void become_qemu(int fd)
 {
@@ -78,8 +62,7 @@ static inline int start_qemu(void **state)
 	struct drover_err err = { 0 };
 	int fd;
 
-	strcpy(dir, "/tmp/drover-qemu.XXXXXX");
-	if (!mkdtemp(dir) || drover_image_create(in("old"), "raw", SIZE, NULL, NULL, &err) < 0)
+	if (place_make("qemu") < 0 || drover_image_create(in("old"), "raw", SIZE, NULL, NULL, &err) < 0)
 		return -1;
 	fd = open(in("old"), O_RDWR);
 	qemu = fork();
@@ -99,12 +82,9 @@ static inline void kill_qemu(void)
 
 static inline int end_qemu(void **state)
 {
-	char command[128];
-
 	drover_qmp_close(qmp);
 	kill_qemu();
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
+	return place_remove();
 }
 
 static inline json_t *call(const char *command, json_t *arguments)

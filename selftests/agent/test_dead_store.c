@@ -2,7 +2,6 @@
 /* The verbs about images and pools while one store of two is dead: the other is told of. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 #include <cmocka.h>
 
 #include "dead_store.h"
+#include "place.h"
 
 #include "base/log.h"
 #include "block/record.h"
@@ -24,7 +24,7 @@
 
 #define SECOND_US UINT64_C(1000000)
 
-static char top[64], dead[128];
+static char dead[128];
 static struct drover_agent agent;
 static Drover__ControlReply *answer;
 static atomic_int told;
@@ -55,31 +55,12 @@ static void note(enum drover_log_level level, const struct drover_log_subject *s
 	told += strstr(text, "is left alone until it does") != NULL;
 }
 
-static char *path(const char *name)
-{
-	static char buf[8][128];
-	static int next;
-	char *p = buf[next++ % 8];
-
-	snprintf(p, sizeof(buf[0]), "%s/%s", top, name);
-	return p;
-}
-
-static void write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static void add_pool(const char *name)
 {
 	struct drover_pool_conf *p = &agent.conf.pools[agent.conf.pool_count++];
 
 	snprintf(p->name, sizeof(p->name), "%s", name);
-	snprintf(p->path, sizeof(p->path), "%s", path(name));
+	snprintf(p->path, sizeof(p->path), "%s", in(name));
 	strcpy(p->format, "raw");
 	mkdir(p->path, 0700);
 }
@@ -91,7 +72,7 @@ static void define(const char *vm, const char *disk, const char *format, const c
 	snprintf(file, sizeof(file), "vms/%s.conf", vm);
 	snprintf(text, sizeof(text),
 		 "[vm]\nname = %s\nmemory = 64\n[disk root]\npath = %s\nformat = %s\nreadonly = %s\n",
-		 vm, path(disk), format, readonly);
+		 vm, in(disk), format, readonly);
 	write_file(file, text);
 	write_file(disk, "an image");
 }
@@ -101,18 +82,17 @@ static int set_up(void **state)
 {
 	struct drover_err err = { 0 };
 
-	snprintf(top, sizeof(top), "/tmp/drover-dead.XXXXXX");
-	if (!mkdtemp(top))
+	if (place_make("dead") < 0)
 		return -1;
 	drover_log_set_sink(note, DROVER_LOG_WARNING);
 	strcpy(agent.conf.host, "host1");
 	agent.conf.pool_threshold = 80;
-	snprintf(agent.conf.vm_dir, sizeof(agent.conf.vm_dir), "%s", path("vms"));
-	snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", path("state"));
+	snprintf(agent.conf.vm_dir, sizeof(agent.conf.vm_dir), "%s", in("vms"));
+	snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", in("state"));
 	mkdir(agent.conf.vm_dir, 0700);
 	mkdir(agent.conf.state_dir, 0700);
-	mkdir(path("dead"), 0700);
-	mkdir(path("none"), 0700);
+	mkdir(in("dead"), 0700);
+	mkdir(in("none"), 0700);
 	add_pool("dead/pool");
 	strcpy(agent.conf.pools[0].name, "old");
 	add_pool("new");
@@ -120,7 +100,7 @@ static int set_up(void **state)
 	define("b", "dead/pool/b.img", "raw", "yes");
 	define("c", "new/c.img", "raw", "no");
 	define("d", "none/d.img", "raw", "no");
-	snprintf(dead, sizeof(dead), "%s", path("dead"));
+	snprintf(dead, sizeof(dead), "%s", in("dead"));
 	dead_store = dead;
 	if (sd_event_new(&agent.event) < 0 ||
 	    drover_calls_create(agent.event, &agent.calls, &err) < 0 ||
@@ -129,18 +109,13 @@ static int set_up(void **state)
 	return drover_pools_init(&agent, &err);
 }
 
-static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(name);
-}
-
 static int tear_down(void **state)
 {
 	dead_store_revive();
 	drover_calls_destroy(agent.calls);
 	sd_event_unref(agent.event);
 	free(agent.storage);
-	return nftw(top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return place_remove();
 }
 
 /* As long as a command waits. */
@@ -184,8 +159,8 @@ static void leave_one(void)
 	};
 	struct drover_err err = { 0 };
 
-	strcpy(record.old_path, path("dead/pool/c.img"));
-	strcpy(record.new_path, path("new/c.img"));
+	strcpy(record.old_path, in("dead/pool/c.img"));
+	strcpy(record.new_path, in("new/c.img"));
 	assert_int_equal(drover_disk_record_write(&agent.conf, &record, &err), 0);
 }
 

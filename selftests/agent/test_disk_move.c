@@ -200,11 +200,6 @@ static size_t records(struct drover_disk_record *ret_first)
 	return n;
 }
 
-static bool is_there(const char *name)
-{
-	return access(in(name), F_OK) == 0;
-}
-
 static void uses(const char *name)
 {
 	struct drover_node used, node;

@@ -21,27 +21,12 @@
 #include "migrate/source.h"
 #include "migrate/switchover.h"
 #include "monitor.h"
+#include "place.h"
 
-static char dir[64];
 static struct drover_conf conf;
 static struct drover_migration *m;
 static int finished, blocked;
 static enum drover_outcome outcome;
-
-static const char *in(const char *name)
-{
-	static char paths[4][160];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static bool is_there(const char *name)
-{
-	return access(in(name), F_OK) == 0;
-}
 
 static void note_change(void *data, const struct drover_migration_info *info)
 {
@@ -61,8 +46,7 @@ static const struct drover_migrate_env env = { .conf = &conf, .changed = note_ch
 
 static int setup(void **state)
 {
-	strcpy(dir, "/tmp/drover-doubt.XXXXXX");
-	if (!mkdtemp(dir))
+	if (place_make("doubt") < 0)
 		return -1;
 	memset(&conf, 0, sizeof(conf));
 	finished = 0;
@@ -76,11 +60,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	drover_migration_put(m);
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
+	return place_remove();
 }
 
 static void commit(void)

@@ -21,26 +21,10 @@
 #include "base/io.h"
 #include "block/image.h"
 #include "core/clock.h"
+#include "place.h"
 
 #define MIB (1ULL << 20)
 
-static char dir[64];
-
-static const char *in(const char *name)
-{
-	static char paths[4][128];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static void done(int r, const struct drover_err *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
 
 static void create(const char *name, const char *format, uint64_t size)
 {
@@ -92,16 +76,12 @@ static void copy(const char *a, const char *a_format, const char *b, const char 
 
 static int make_dir(void **state)
 {
-	strcpy(dir, "/tmp/drover-image.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return place_make("image");
 }
 
 static int remove_dir(void **state)
 {
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
+	return place_remove();
 }
 
 static void a_new_image_is_empty_and_ours(void **state)

@@ -23,6 +23,7 @@
 #include "block/pool.h"
 #include "block/record.h"
 #include "core/config.h"
+#include "place.h"
 
 #define MIB (1ULL << 20)
 #define TEXT                                                        \
@@ -31,26 +32,14 @@
 	"[disk data]\npath = /far/data.qcow2\nformat = qcow2\n"     \
 	"[disk cd]\npath = /far/cd.iso\nreadonly = yes\n"
 
-static char dir[64];
 static struct drover_conf conf;
 static struct drover_vm_def def;
-
-static const char *in(const char *name)
-{
-	static char paths[4][160];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
 
 static int setup(void **state)
 {
 	struct drover_err err = { 0 };
 
-	strcpy(dir, "/tmp/drover-landing.XXXXXX");
-	if (!mkdtemp(dir))
+	if (place_make("landing") < 0)
 		return -1;
 	memset(&conf, 0, sizeof(conf));
 	strcpy(conf.host, "host2");
@@ -69,15 +58,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
-}
-
-static bool is_there(const char *name)
-{
-	return access(in(name), F_OK) == 0;
+	return place_remove();
 }
 
 static char *text_of(const char *name)

@@ -2,7 +2,6 @@
 /* What the agent knows of pools: whose images lie there, files of no VM, figures for the policy. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,35 +16,16 @@
 
 #include "core/clock.h"
 #include "ctl/pools.h"
+#include "place.h"
 
 #define MIB	  (UINT64_C(1) << 20)
 #define MINUTE_US (60 * UINT64_C(1000000))
 
-static char top[64];
 static struct drover_agent agent;
-
-static char *path(const char *name)
-{
-	static char buf[8][128];
-	static int next;
-	char *p = buf[next++ % 8];
-
-	snprintf(p, sizeof(buf[0]), "%s/%s", top, name);
-	return p;
-}
-
-static void write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 static void image(const char *name, size_t mib)
 {
-	int fd = open(path(name), O_WRONLY | O_CREAT, 0600);
+	int fd = open(in(name), O_WRONLY | O_CREAT, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(posix_fallocate(fd, 0, mib * MIB), 0);
@@ -66,21 +46,20 @@ static void add_pool(const char *name)
 	struct drover_pool_conf *p = &agent.conf.pools[agent.conf.pool_count++];
 
 	snprintf(p->name, sizeof(p->name), "%s", name);
-	snprintf(p->path, sizeof(p->path), "%s", path(name));
+	snprintf(p->path, sizeof(p->path), "%s", in(name));
 	strcpy(p->format, "raw");
 	mkdir(p->path, 0700);
 }
 
 static int setup(void **state)
 {
-	snprintf(top, sizeof(top), "/tmp/drover-pools.XXXXXX");
-	if (!mkdtemp(top))
+	if (place_make("pools") < 0)
 		return -1;
 	memset(&agent, 0, sizeof(agent));
 	strcpy(agent.conf.host, "host1");
 	agent.conf.pool_threshold = 80;
-	snprintf(agent.conf.vm_dir, sizeof(agent.conf.vm_dir), "%s", path("vms"));
-	snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", path("state"));
+	snprintf(agent.conf.vm_dir, sizeof(agent.conf.vm_dir), "%s", in("vms"));
+	snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", in("state"));
 	mkdir(agent.conf.vm_dir, 0700);
 	mkdir(agent.conf.state_dir, 0700);
 	add_pool("old");
@@ -88,14 +67,9 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(name);
-}
-
 static int teardown(void **state)
 {
-	return nftw(top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return place_remove();
 }
 
 static struct drover_pools_disks collect(void)
@@ -124,9 +98,9 @@ static void define_two(void)
 	snprintf(text, sizeof(text),
 		 "[disk root]\npath = %s\n[disk cd]\npath = %s\nreadonly = yes\n"
 		 "[disk net]\npath = nbd://san/web\n",
-		 path("old/web.img"), path("old/tools.iso"));
+		 in("old/web.img"), in("old/tools.iso"));
 	define("web", text);
-	snprintf(text, sizeof(text), "[disk root]\npath = %s\n", path("new/db.img"));
+	snprintf(text, sizeof(text), "[disk root]\npath = %s\n", in("new/db.img"));
 	define("db", text);
 }
 
@@ -152,7 +126,7 @@ static void moved_vms_keep_their_disks(void **state)
 	struct drover_pools_disks disks;
 
 	define_two();
-	mkdir(path("state/placement"), 0700);
+	mkdir(in("state/placement"), 0700);
 	write_file("state/placement/db.json", "{\"vm\": \"db\", \"host\": \"host2\"}");
 	disks = collect();
 	assert_string_equal(found(&disks, "db", "root")->fixed, "the VM was moved to host2");
@@ -171,7 +145,7 @@ static void names_in_use(void **state)
 	define_two();
 	strcpy(vm.dir, "/run/vms/db");
 	strcpy(vm.def.disks[0].name, "root");
-	strcpy(vm.def.disks[0].path, path("old/db.img"));
+	strcpy(vm.def.disks[0].path, in("old/db.img"));
 	strcpy(vm.def.disks[0].format, "raw");
 	entry.next = &starting;
 	agent.entries = &entry;
@@ -220,7 +194,7 @@ static void usable_with_one_of_its_images(void **state)
 	disks = collect();
 	snprintf(sentence, sizeof(sentence),
 		 "pool old seems not to be mounted: no image that a VM has there can be found in %s",
-		 path("old"));
+		 in("old"));
 	assert_int_equal(drover_pools_usable(&agent.conf, &agent.conf.pools[0], &disks, &err), -ENOTDIR);
 	assert_string_equal(err.text, sentence);
 	image("old/tools.iso", 1);
@@ -241,7 +215,7 @@ static void note_stray(void *data, const struct drover_pools_stray *stray)
 	struct strays *s = data;
 
 	assert_true(s->count < 8);
-	snprintf(s->text[s->count++], 512, "%s: %s", stray->path + strlen(top) + 1, stray->note);
+	snprintf(s->text[s->count++], 512, "%s: %s", stray->path + strlen(dir) + 1, stray->note);
 }
 
 static int by_text(const void *a, const void *b)
@@ -270,10 +244,10 @@ static void files_of_no_vm(void **state)
 	image("old/web.img", 1);
 	image("old/lost.img", 1);
 	image("old/.hidden", 1);
-	mkdir(path("old/sub"), 0700);
+	mkdir(in("old/sub"), 0700);
 	image("old/sub/deep.img", 1);
 	/* The same file under another name. */
-	assert_int_equal(link(path("old/web.img"), path("old/web-too.img")), 0);
+	assert_int_equal(link(in("old/web.img"), in("old/web-too.img")), 0);
 	disks = collect();
 	s = strays_of(&disks);
 	assert_int_equal(s.count, 2);
@@ -292,11 +266,11 @@ static void images_that_others_are_based_on(void **state)
 		 "cd %s && qemu-img create -q -f raw base.img 1M &&"
 		 " qemu-img create -q -f qcow2 -F raw -b base.img middle.qcow2 &&"
 		 " qemu-img create -q -f qcow2 -F qcow2 -b middle.qcow2 top.qcow2",
-		 path("old"));
+		 in("old"));
 	if (system(command))
 		skip();
 	snprintf(text, sizeof(text), "[disk root]\npath = %s\nformat = qcow2\n",
-		 path("old/top.qcow2"));
+		 in("old/top.qcow2"));
 	define("web", text);
 	disks = collect();
 	s = strays_of(&disks);
@@ -368,7 +342,7 @@ static void figures_for_the_policy(void **state)
 		assert_string_equal(figures.disks[i].disk, d->def.name);
 		assert_string_equal(figures.disks[i].pool, d->pool->name);
 		assert_int_equal(figures.disks[i].bytes, d->used);
-		assert_int_equal(figures.disks[i].fixed, strcmp(d->def.path, path("old/web.img")) != 0);
+		assert_int_equal(figures.disks[i].fixed, strcmp(d->def.path, in("old/web.img")) != 0);
 	}
 	drover_pools_view_free(&figures);
 	drover_pools_free(&disks);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Shared pools: what a peer knows of the files there, and whether VMs run on it. */
 #include "loop.h"
+#include "place.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +14,6 @@ static struct drover_agent there;	/* host2, with an event loop of its own */
 static struct drover_conf here;		/* host1 */
 static struct drover_pools_disks disks;
 static struct drover_pools_others others;
-static char dir[64];
 
 static void add_pool(struct drover_conf *conf, const char *name, const char *path, const char *id)
 {
@@ -26,31 +26,17 @@ static void add_pool(struct drover_conf *conf, const char *name, const char *pat
 
 static void define_as(const char *vm, const char *path, const char *format)
 {
-	char file[128];
-	FILE *f;
+	char file[64], text[512];
 
-	snprintf(file, sizeof(file), "%s/%s.conf", dir, vm);
-	f = fopen(file, "w");
-	assert_non_null(f);
-	fprintf(f, "[vm]\nname = %s\nmemory = 64\n[disk root]\npath = %s\nformat = %s\n", vm, path,
-		format);
-	fclose(f);
+	snprintf(file, sizeof(file), "%s.conf", vm);
+	snprintf(text, sizeof(text),
+		 "[vm]\nname = %s\nmemory = 64\n[disk root]\npath = %s\nformat = %s\n", vm, path, format);
+	write_file(file, text);
 }
 
 static void define(const char *vm, const char *path)
 {
 	define_as(vm, path, "raw");
-}
-
-/* A path in the test's directory; the last four stay good. */
-static const char *in(const char *name)
-{
-	static char paths[4][128];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
 }
 
 /* A file, and an image in another directory that is based on it. */
@@ -130,8 +116,7 @@ static int setup(void **state)
 
 	memset(&there, 0, sizeof(there));
 	memset(&disks, 0, sizeof(disks));
-	strcpy(dir, "/tmp/drover-elsewhere.XXXXXX");
-	if (!mkdtemp(dir))
+	if (place_make("elsewhere") < 0)
 		return -1;
 	close(loop_listen(&port));
 	loop_conf(&there.conf, "host2", "host1");

@@ -23,29 +23,13 @@
 #include "block/record.h"
 #include "block/space.h"
 #include "core/clock.h"
+#include "place.h"
 
 #define MIB	    (1ULL << 20)
 #define PATIENCE_US 30000000
 
-static char dir[64];
 static struct drover_conf conf;
 static struct drover_vm_def def;
-
-static const char *in(const char *name)
-{
-	static char paths[4][160];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static void done(int r, const struct drover_err *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
 
 /* --- a host with a pool that is a file system of 32 MiB --- */
 
@@ -72,8 +56,7 @@ static int setup(void **state)
 {
 	struct drover_err err = { 0 };
 
-	strcpy(dir, "/tmp/drover-promise.XXXXXX");
-	if (!mkdtemp(dir) || mkdir(in("fast"), 0755))
+	if (place_make("promise") < 0 || mkdir(in("fast"), 0755))
 		return -1;
 	memset(&conf, 0, sizeof(conf));
 	strcpy(conf.host, "host1");
@@ -93,12 +76,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	if (*state)
 		umount(in("fast"));
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
+	return place_remove();
 }
 
 static void needs_pool(void **state)
@@ -109,7 +89,7 @@ static void needs_pool(void **state)
 	skip();
 }
 
-static void write_file(const char *path, uint64_t bytes)
+static void write_bytes(const char *path, uint64_t bytes)
 {
 	char buf[4096];
 	int fd = open(path, O_WRONLY | O_CREAT, 0600);
@@ -172,12 +152,12 @@ static void what_is_written_already_does_not_count_twice(void **state)
 
 	needs_pool(state);
 	first = promised(pool, "fast/a", 20 * MIB);
-	write_file(in("fast/a"), 15 * MIB);
+	write_bytes(in("fast/a"), 15 * MIB);
 	left_is(pool, 12 * MIB);
 	second = promised(pool, "fast/b", 12 * MIB);
 	left_is(pool, 0);
 	/* It takes more than was thought: nothing is left, and not less than nothing. */
-	write_file(in("fast/a"), 22 * MIB);
+	write_bytes(in("fast/a"), 22 * MIB);
 	drover_promise_drop(second);
 	left_is(pool, 10 * MIB);
 	drover_promise_drop(first);
@@ -258,7 +238,7 @@ static void what_others_write_is_nobodys_promise(void **state)
 
 	needs_pool(state);
 	promise = promised(pool, "fast/a", 20 * MIB);
-	write_file(in("fast/hog"), 20 * MIB);
+	write_bytes(in("fast/hog"), 20 * MIB);
 	left_is(pool, 0);
 	drover_promise_drop(promise);
 	left_is(pool, 12 * MIB);
@@ -333,8 +313,8 @@ static void the_second_of_two_moves_is_refused(void **state)
 	uint64_t bytes, space;
 
 	needs_pool(state);
-	write_file(in("root"), 16 * MIB);
-	write_file(in("data"), 16 * MIB);
+	write_bytes(in("root"), 16 * MIB);
+	write_bytes(in("data"), 16 * MIB);
 	done(drover_disk_move_check(&conf, &def, "data", &options, &bytes, &err), &err);
 	assert_int_equal(bytes, drover_space_with_margin(16 * MIB));
 	first = start("root", MIB);
@@ -381,7 +361,7 @@ static void a_move_of_an_earlier_agent_is_reckoned_with(void **state)
 	assert_int_equal(mkdir(vm_dir, 0755), 0);
 	strcpy(record.old_path, in("root"));
 	strcpy(record.new_path, in("fast/web-root.qcow2"));
-	write_file(record.new_path, 2 * MIB);
+	write_bytes(record.new_path, 2 * MIB);
 	done(drover_disk_record_write(&conf, &record, &err), &err);
 	done(drover_disk_move_recover(&env, &record, vm_dir, &move, &err), &err);
 	left_is(&conf.pools[0], 12 * MIB);
@@ -398,7 +378,7 @@ static void a_chain_counts_unless_it_is_kept(void **state)
 	struct drover_err err = { 0 };
 	uint64_t bytes = 0;
 
-	write_file(in("base"), 40 * MIB);
+	write_bytes(in("base"), 40 * MIB);
 	done(drover_image_create(in("top"), "qcow2", 40 * MIB, in("base"), "raw", &err), &err);
 	strcpy(def.disks[0].path, in("top"));
 	strcpy(def.disks[0].format, "qcow2");

@@ -19,8 +19,8 @@
 #include "block/record.h"
 #include "migrate/record.h"
 #include "migrate/retire.h"
+#include "place.h"
 
-static char dir[64];
 static struct drover_conf conf;
 static const char *needed_by;
 
@@ -33,30 +33,14 @@ static int needed(void *data, const char *path, const char *vm, struct drover_er
 static struct drover_migrate_env env = { .conf = &conf, .needed = needed };
 static struct drover_migration *m;
 
-static const char *in(const char *name)
-{
-	static char paths[4][160];
-	static int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
 static void put(const char *name, const char *text)
 {
 	assert_int_equal(drover_io_write_durable(in(name), text, strlen(text), 0644, NULL), 0);
 }
 
-static bool is_there(const char *name)
-{
-	return access(in(name), F_OK) == 0;
-}
-
 static int setup(void **state)
 {
-	strcpy(dir, "/tmp/drover-retire.XXXXXX");
-	if (!mkdtemp(dir))
+	if (place_make("retire") < 0)
 		return -1;
 	memset(&conf, 0, sizeof(conf));
 	snprintf(conf.state_dir, sizeof(conf.state_dir), "%s/state", dir);
@@ -67,11 +51,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	drover_migration_put(m);
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
+	return place_remove();
 }
 
 static void commit(uint32_t disks, bool delete_old)
