@@ -4,6 +4,7 @@
 # as advice, on approval and by itself, and mistakes that touch nothing.
 . "$(dirname "$0")/../tap.sh"
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/storage.sh"
 
 WEB_IP=10.77.0.50
 DB_IP=10.77.0.51
@@ -86,17 +87,6 @@ guests()
 	drover host1 vm list
 	on host1 tail -n 20 /var/log/droverd.log
 	GUEST_IP=$WEB_IP guest_ask report
-}
-
-# refused NAME REGEX WORD…
-refused()
-{
-	local name=$1 sentence=$2 out status
-	shift 2
-	out=$(drover host1 "$@" 2>&1 >/dev/null)
-	status=$?
-	is "$status $(wc -l <<<"$out")" '1 1' "$name: refused in one line" "$out"
-	like "$out" "$sentence" "$name: the sentence"
 }
 
 hosts_up 1 || exit 1

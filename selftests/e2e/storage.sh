@@ -14,6 +14,17 @@ image_make()
 		done; sync $2"
 }
 
+# refused NAME REGEX WORD…: two checks: drover on host1 does not do it, and says why in one line.
+refused()
+{
+	local name=$1 sentence=$2 out status
+	shift 2
+	out=$(drover host1 "$@" 2>&1 >/dev/null)
+	status=$?
+	is "$status $(wc -l <<<"$out")" '1 1' "$name: refused in one line" "$out"
+	like "$out" "$sentence" "$name: the sentence"
+}
+
 # hand_start HOST IMAGE CMDLINE [OPTION…]: a VM like Drover's, without Drover. Its monitors are
 # /tmp/hand.qmp and port 4445 of the host, its disk is the node "d".
 hand_start()

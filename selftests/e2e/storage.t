@@ -128,17 +128,6 @@ files()
 	on host1 sh -c "ls /srv/$1 | grep -v lost+found; :"
 }
 
-# refused NAME REGEX WORD…: drover does not do it, and says why in one line.
-refused()
-{
-	local name=$1 sentence=$2 out status
-	shift 2
-	out=$(drover host1 "$@" 2>&1 >/dev/null)
-	status=$?
-	is "$status $(wc -l <<<"$out")" '1 1' "$name: refused in one line" "$out"
-	like "$out" "$sentence" "$name: the sentence"
-}
-
 # tells REGEX NAME: what is told of the move last made is one line, and says so.
 tells()
 {

@@ -35,8 +35,8 @@ restart()
 	agent_start "$1"
 }
 
-# refused FROM TO NAME REGEX: web does not move, for that reason, and nothing happens.
-refused()
+# refused_move FROM TO NAME REGEX: web does not move, for that reason, and nothing happens.
+refused_move()
 {
 	migrate "$1" web "$2"
 	is $? 1 "$3: refused"
@@ -77,19 +77,19 @@ is "$(vm_state host2 web)" running 'and the VM runs where it was'
 
 # --- files ---
 certificate_install host2 host3
-refused host2 host1 'the certificate of another host' 'host1: who calls itself host2 has the certificate of host3'
+refused_move host2 host1 'the certificate of another host' 'host1: who calls itself host2 has the certificate of host3'
 certificate_install host2 host2 "$WORK/other"
-refused host2 host1 'a certificate of another authority' \
+refused_move host2 host1 'a certificate of another authority' \
 	'host1: the certificate of the peer is not signed by who is in /etc/drover/tls/ca.crt'
 certificate_install host2
 certificate_install host1 host1 "$WORK/other"
-refused host2 host1 "the target's certificate is of another authority" \
+refused_move host2 host1 "the target's certificate is of another authority" \
 	'the certificate of host1 is not signed by who is in /etc/drover/tls/ca.crt'
 certificate_install host1 host3
-refused host2 host1 'the target is another host' 'who calls itself host1 has the certificate of host3'
+refused_move host2 host1 'the target is another host' 'who calls itself host1 has the certificate of host3'
 certificate_install host1
 on host2 chmod 644 /etc/drover/tls/host.key
-refused host2 host1 'a key that others can read' 'host.key is refused: its mode 644 lets others than root at the key'
+refused_move host2 host1 'a key that others can read' 'host.key is refused: its mode 644 lets others than root at the key'
 restart host2
 like "$(on host2 tail -n 20 /var/log/droverd.log)" 'no peer can be talked to: .*host.key is refused' 'droverd says so when it starts'
 is "$(vm_state host2 web)" running 'and looks after its VMs all the same'
@@ -101,7 +101,7 @@ is $? 0 'files that are right again are used at once' "$(cat "$WORK/m.err")"
 on host2 sed -i '/^\[tls\]$/d' /etc/drover/drover.conf
 restart host2
 like "$(on host2 tail -n 20 /var/log/droverd.log)" 'connections to peers are not encrypted' 'droverd says what it lacks'
-refused host1 host2 'only this host encrypts' 'host2 does not set up encryption: has its drover.conf a section \[tls\]\?'
+refused_move host1 host2 'only this host encrypts' 'host2 does not set up encryption: has its drover.conf a section \[tls\]\?'
 on host1 sed -i '/^\[tls\]$/d' /etc/drover/drover.conf
 restart host1
 listen
@@ -110,7 +110,7 @@ is $? 0 'neither encrypts: it moves' "$(cat "$WORK/m.err")"
 num_is "$(heard 'drover.mem=8')" -gt 0 'and all of it can be read'
 on host1 sh -c 'printf "[tls]\n" >>/etc/drover/drover.conf'
 restart host1
-refused host2 host1 'only the target encrypts' \
+refused_move host2 host1 'only the target encrypts' \
 	"host1: connections to host1 must be encrypted: the peer's drover.conf needs a section \[tls\]"
 on host2 sh -c 'printf "[tls]\n" >>/etc/drover/drover.conf'
 restart host2
