@@ -74,3 +74,33 @@ int drover_chain_each(const struct drover_conf *conf, const char *path, const ch
 	return drover_err_set(err, ELOOP, "%s is based on more than %d files", path,
 			      DROVER_CHAIN_MAX);
 }
+
+struct adding {
+	const struct drover_conf *conf;
+	uint64_t bytes;
+	struct drover_err *err;
+};
+
+static int add(void *data, const char *backing)
+{
+	struct adding *a = data;
+	struct stat st;
+	int r;
+
+	if (drover_nbd_is(backing))
+		return 0;
+	r = drover_ask_file(a->conf, backing, &st, a->err);
+	if (r == 0)
+		a->bytes += st.st_blocks * UINT64_C(512);
+	return r;
+}
+
+int drover_chain_used(const struct drover_conf *conf, const char *path, const char *format,
+		      uint64_t *ret_bytes, struct drover_err *err)
+{
+	struct adding a = { .conf = conf, .err = err };
+	int r = drover_chain_each(conf, path, format, add, &a, err);
+
+	*ret_bytes = a.bytes;
+	return r;
+}

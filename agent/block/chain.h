@@ -3,6 +3,8 @@
 #ifndef DROVER_BLOCK_CHAIN_H
 #define DROVER_BLOCK_CHAIN_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "core/model.h"
 
@@ -18,5 +20,14 @@
 int drover_chain_each(const struct drover_conf *conf, const char *path, const char *format,
 		      int (*each)(void *data, const char *backing), void *data,
 		      struct drover_err *err);
+
+/**
+ * drover_chain_used() - bytes that all backing files of an image take on their stores
+ * @ret_bytes: out, also on errors: of those up to the first that cannot be looked at
+ *
+ * Errors: those of drover_chain_each().
+ */
+int drover_chain_used(const struct drover_conf *conf, const char *path, const char *format,
+		      uint64_t *ret_bytes, struct drover_err *err);
 
 #endif

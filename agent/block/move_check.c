@@ -77,21 +77,6 @@ static int look(const struct drover_vm_def *def, const struct drover_disk_def *d
 	return 0;
 }
 
-struct adding {
-	const struct drover_conf *conf;
-	uint64_t bytes;
-};
-
-static int add_backing(void *data, const char *backing)
-{
-	struct adding *a = data;
-	struct stat st;
-
-	if (drover_ask_file(a->conf, backing, &st, NULL) == 0)
-		a->bytes += st.st_blocks * UINT64_C(512);
-	return 0;
-}
-
 /*
  * What lies in backing files is copied, too, unless they are kept. The move's own thread measures
  * exactly, before it makes anything; this is not to take so long.
@@ -100,14 +85,14 @@ static int look_at_all(const struct drover_conf *conf, const struct drover_vm_de
 		       const struct drover_disk_def *disk, bool keep_backing, uint64_t *ret_bytes,
 		       struct drover_err *err)
 {
-	struct adding a = { .conf = conf };
-	int r = look(def, disk, &a.bytes, err);
+	uint64_t bytes, backing = 0;
+	int r = look(def, disk, &bytes, err);
 
 	if (r < 0)
 		return r;
 	if (!keep_backing)
-		drover_chain_each(conf, disk->path, disk->format, add_backing, &a, NULL);
-	*ret_bytes = drover_space_with_margin(a.bytes);
+		drover_chain_used(conf, disk->path, disk->format, &backing, NULL);
+	*ret_bytes = drover_space_with_margin(bytes + backing);
 	return 0;
 }
 

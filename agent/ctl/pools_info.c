@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 
 #include "block/ask.h"
+#include "block/chain.h"
 #include "core/clock.h"
 #include "ctl/pools.h"
 
-#define CHAIN_MAX 16	/* backing files, one behind the other */
-#define BLOCK	  512	/* st_blocks is in these, whatever the file system's are */
+#define BLOCK 512	/* st_blocks is in these, whatever the file system's are */
 /* How long a measurement is good for a choice. */
 #define FRESH_US (3600 * UINT64_C(1000000))
 /* It takes about a second, and what was under way before. */
@@ -25,27 +25,16 @@
  */
 static int look(const struct drover_conf *conf, struct drover_pools_disk *d, struct drover_err *err)
 {
-	struct drover_image image = { 0 };
-	char next[DROVER_FIELD_LEN];
+	uint64_t backing;
 	struct stat st;
-	int r = 0;
+	int r = drover_ask_file(conf, d->def.path, &st, err);
 
 	d->used = 0;
-	snprintf(next, sizeof(next), "%s", d->def.path);
-	snprintf(image.backing_format, sizeof(image.backing_format), "%s", d->def.format);
-	for (int i = 0; i < CHAIN_MAX && next[0]; i++) {
-		r = drover_ask_file(conf, next, &st, err);
-		if (r < 0)
-			return i == 0 || r == -ETIMEDOUT ? r : 0;
-		d->used += (uint64_t)st.st_blocks * BLOCK;
-		if (strcmp(image.backing_format, "qcow2"))
-			return 0;
-		r = drover_ask_image(conf, next, "qcow2", &image, err);
-		if (r < 0)
-			return r == -ETIMEDOUT ? r : 0;
-		snprintf(next, sizeof(next), "%s", image.backing);
-	}
-	return 0;
+	if (r < 0)
+		return r;
+	r = drover_chain_used(conf, d->def.path, d->def.format, &backing, err);
+	d->used = (uint64_t)st.st_blocks * BLOCK + backing;
+	return r == -ETIMEDOUT ? r : 0;
 }
 
 void drover_pools_look(const struct drover_conf *conf, struct drover_pools_disks *disks)
