@@ -109,13 +109,13 @@ int drover_pools_strays(const struct drover_conf *conf, const struct drover_pool
 
 /**
  * drover_pools_needed() - may the old image of a disk of @vm be deleted, as far as other VMs go?
+ * @agent: struct drover_agent; for those who know it as their "data"
  *
  * Not from the control thread. Errors, with a sentence that speaks of the image as "it": -EBUSY when
  * it is another VM's disk or one is based on it, here or, in a shared pool, on another host;
  * -ETIMEDOUT, -EHOSTUNREACH and others when that cannot be told.
  */
-int drover_pools_needed(struct drover_agent *agent, const char *path, const char *vm,
-			struct drover_err *err);
+int drover_pools_needed(void *agent, const char *path, const char *vm, struct drover_err *err);
 
 /** drover_pools_needed_by() - the same, as far as these disks go; from any thread but that of control */
 int drover_pools_needed_by(const struct drover_conf *conf, const struct drover_pools_disks *disks,

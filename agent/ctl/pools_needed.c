@@ -21,9 +21,12 @@ static int compare(void *data, const char *path)
 {
 	const struct looking *l = data;
 	struct stat st;
-	int r = drover_nbd_is(path) ? 0 : drover_ask_file(l->conf, path, &st, NULL);
+	int r;
 
-	if (drover_nbd_is(path) || r == -ENOENT)
+	if (drover_nbd_is(path))
+		return 0;
+	r = drover_ask_file(l->conf, path, &st, NULL);
+	if (r == -ENOENT)
 		return 0;
 	return r == 0 && st.st_dev == l->file.st_dev && st.st_ino == l->file.st_ino ? -EBUSY : r;
 }
@@ -117,8 +120,9 @@ static int check_elsewhere(const struct drover_conf *conf, const char *path, con
 	return r;
 }
 
-int drover_pools_needed(struct drover_agent *agent, const char *path, const char *vm,
-			struct drover_err *err)
+int drover_pools_needed(void *agent, const char *path, const char *vm, struct drover_err *err)
 {
-	return check_here(agent, path, vm, err) ?: check_elsewhere(&agent->conf, path, vm, err);
+	const struct drover_agent *a = agent;
+
+	return check_here(agent, path, vm, err) ?: check_elsewhere(&a->conf, path, vm, err);
 }

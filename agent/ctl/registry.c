@@ -298,11 +298,6 @@ static void env_finished(void *data, struct drover_migration *m, enum drover_out
 	drover_call_wait(agent->calls, do_finish, &f);
 }
 
-static int env_needed(void *data, const char *path, const char *vm, struct drover_err *err)
-{
-	return drover_pools_needed(data, path, vm, err);
-}
-
 void drover_registry_env(struct drover_agent *agent)
 {
 	agent->env = (struct drover_migrate_env){
@@ -310,7 +305,7 @@ void drover_registry_env(struct drover_agent *agent)
 		.data = agent,
 		.reserve = env_reserve,
 		.unreserve = env_unreserve,
-		.needed = env_needed,
+		.needed = drover_pools_needed,
 		.changed = env_changed,
 		.finished = env_finished,
 	};

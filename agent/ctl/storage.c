@@ -234,11 +234,6 @@ static int env_allowed(void *data, const char *vm, struct drover_err *err)
 	return r < 0 ? r : drover_elsewhere_check(agent, vm, &def, "", false, err);
 }
 
-static int env_needed(void *data, const char *path, const char *vm, struct drover_err *err)
-{
-	return drover_pools_needed(data, path, vm, err);
-}
-
 struct change {
 	struct drover_agent *agent;
 	struct drover_disk_move_info info;
@@ -320,7 +315,7 @@ int drover_storage_init(struct drover_agent *agent, struct drover_err *err)
 		.conf = &agent->conf,
 		.data = agent,
 		.allowed = env_allowed,
-		.needed = env_needed,
+		.needed = drover_pools_needed,
 		.changed = env_changed,
 		.switched = env_switched,
 		.finished = env_finished,
