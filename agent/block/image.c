@@ -17,7 +17,8 @@
 #include "base/io.h"
 #include "block/imgtool.h"
 
-#define LOOK_S 20
+#define LOOK_S	  20
+#define MEASURE_S 120
 /* With a low limit it may be long until the next percent. */
 #define COPY_S 86400
 #define SECTOR 512
@@ -127,12 +128,12 @@ int drover_image_look(const char *path, const char *format, struct drover_image 
 }
 
 int drover_image_measure(const char *path, const char *format, const char *to_format,
-			 int patience_s, uint64_t *ret_bytes, struct drover_err *err)
+			 uint64_t *ret_bytes, struct drover_err *err)
 {
 	auto_free char *name = unlocked(path);
 	struct drover_imgtool run = {
 		.argv = { "measure", "-U", "--output=json", "-f", format, "-O", to_format, name },
-		.patience_s = patience_s,
+		.patience_s = MEASURE_S,
 	};
 	json_t *o;
 	int r = name ? run_json(&run, &o, err) : drover_err_set(err, ENOMEM, "out of memory");

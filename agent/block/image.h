@@ -27,18 +27,14 @@ struct drover_image {
 int drover_image_look(const char *path, const char *format, struct drover_image *ret_image,
 		      struct drover_err *err);
 
-/* For one that is large and in many pieces. */
-#define DROVER_IMAGE_MEASURE_S 120
-
 /**
  * drover_image_measure() - how many bytes a copy that holds what a guest sees would take at most
  * @to_format: of the copy
- * @patience_s: seconds that it may take
  *
  * What lies in backing files counts, too.
  */
 int drover_image_measure(const char *path, const char *format, const char *to_format,
-			 int patience_s, uint64_t *ret_bytes, struct drover_err *err);
+			 uint64_t *ret_bytes, struct drover_err *err);
 
 /**
  * drover_image_create() - make an empty, sparse image that only root can open

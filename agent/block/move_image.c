@@ -41,8 +41,8 @@ static int check_space(struct drover_disk_move *m, struct drover_err *err)
 
 	/* Counted as qcow2 in any case: for raw, holes would count. */
 	if (!m->options.keep_backing)
-		r = drover_image_measure(m->record.old_path, m->record.old_format, "qcow2",
-					 DROVER_IMAGE_MEASURE_S, &bytes, err);
+		r = drover_image_measure(m->record.old_path, m->record.old_format, "qcow2", &bytes,
+					 err);
 	if (r < 0)
 		return r;
 	m->record.space_bytes = drover_space_with_margin(bytes);

@@ -87,7 +87,7 @@ int drover_travel_measure(struct drover_travel *t, struct drover_err *err)
 		/* As qcow2, whatever it will be: for raw every byte would count, written or not. */
 		if (r == 0)
 			r = drover_image_measure(d->info.old_path, d->info.old_format, "qcow2",
-						 DROVER_IMAGE_MEASURE_S, &d->used, err);
+						 &d->used, err);
 		if (r == 0)
 			r = drover_node_stats(t->qmp, d->info.disk, &d->before.stats, err);
 		if (r < 0)
