@@ -221,10 +221,10 @@ static const Drover__VmRecord *record_of_vm(const struct drover_drs_facts *f, co
 	return NULL;
 }
 
+/* @r: what is written down of the VM, or NULL */
 static void take_past(const struct drover_drs_world *w, const struct drover_drs_facts *f,
-		      struct drover_drs_vm *vm)
+		      const Drover__VmRecord *r, struct drover_drs_vm *vm)
 {
-	const Drover__VmRecord *r = record_of_vm(f, vm->name);
 	size_t skip;
 
 	if (!r)
@@ -242,13 +242,13 @@ static void take_past(const struct drover_drs_world *w, const struct drover_drs_
 
 /* Its last move, if that was seen and is not written down yet. */
 static void take_arrival(const struct drover_drs_world *w, const struct drover_drs_facts *f,
-			 const struct drover_drs_kept *k, struct drover_drs_vm *vm)
+			 const Drover__VmRecord *r, const struct drover_drs_kept *k,
+			 struct drover_drs_vm *vm)
 {
-	const Drover__VmRecord *record = record_of_vm(f, vm->name);
 	Drover__MoveRecord move = DROVER__MOVE_RECORD__INIT;
 
 	/* What is written down of it is of where it is: if it says nothing of a move there was none. */
-	if (!k->came_s || (record && !strcmp(record->host, k->host)))
+	if (!k->came_s || (r && !strcmp(r->host, k->host)))
 		return;
 	if (vm->past_count == DROVER_DRS_PAST_MAX)
 		memmove(vm->past, vm->past + 1, --vm->past_count * sizeof(*vm->past));
@@ -354,6 +354,7 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 {
 	struct drover_drs_kept *k = drover_drs_kept(kept, info->name);
 	uint64_t now_s = f->now_us / 1000000;
+	const Drover__VmRecord *record;
 	struct drover_drs_vm *vm;
 
 	if (!k)
@@ -367,8 +368,9 @@ static int take_vm(struct drover_drs_world *w, const struct drover_drs_facts *f,
 	vm->memory_mib = info->memory_mib;
 	memcpy(vm->cpu_need, w->hosts[host].cpu_flags, sizeof(vm->cpu_need));
 	take_demand(vm, info, on->host);
-	take_past(w, f, vm);
-	take_arrival(w, f, k, vm);
+	record = record_of_vm(f, vm->name);
+	take_past(w, f, record, vm);
+	take_arrival(w, f, record, k, vm);
 	vm->sampled_s = w->hosts[host].sampled_s;
 	if (is_rated(info) && is_at_rest(vm, k, info, now_s))
 		drover_drs_kept_add(k, now_s, vm->cpu_demand);
