@@ -89,6 +89,14 @@ guests()
 	GUEST_IP=$WEB_IP guest_ask report
 }
 
+# whole TEXT: that the disks of both guests are.
+whole()
+{
+	local errors
+	errors="$(disk_errors $WEB_IP) $(disk_errors $DB_IP)"
+	is "$errors" '0 0' "$1" "$([ "$errors" = '0 0' ] || guests)"
+}
+
 hosts_up 1 || exit 1
 on host1 sh -ec 'modprobe loop; mkfs.ext4 -q -m 0 -E lazy_itable_init=1,lazy_journal_init=1 /dev/local
 	mkdir -p /srv/disk; mount -o noatime /dev/local /srv/disk' || exit 1
@@ -162,7 +170,7 @@ is "$(on host1 ls -A /srv/old | paste -sd' ')" 'notes.txt tools.iso' 'these alon
 is "$(place web | grep -c old)$(place db | grep -c old)" 00 'the definitions name the new images'
 is "$(drover host1 --json pool report old | jq -S .)" "$(jq -S . "$WORK/report.json")" 'pool report tells the same'
 like "$(drover host1 pool show old)" '3 moved \(.*\), 0 failed, 2 left' 'and so does pool show'
-is "$(disk_errors $WEB_IP) $(disk_errors $DB_IP)" '0 0' 'both guests find their disks whole' "$(guests)"
+whole 'both guests find their disks whole'
 
 # --- balancing ---
 fill old 50
@@ -190,7 +198,7 @@ done
 is "$(pool_figure "$crowded" '.used_bytes * 100 > .size_bytes * 80')" false 'in full mode the agent does it by itself' \
 	"$(on host1 tail -n 5 /var/log/droverd.log)"
 conf || exit 1
-is "$(disk_errors $WEB_IP) $(disk_errors $DB_IP)" '0 0' 'both guests still find their disks whole' "$(guests)"
+whole 'both guests still find their disks whole'
 drover host1 vm stop web --force >/dev/null && drover host1 vm stop db --force >/dev/null
 is "$(kernel_warnings host1)" 0 'the kernel has nothing to complain of'
 done_testing
