@@ -3,10 +3,12 @@
 #include "block/ask.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -158,6 +160,16 @@ static int run_look(void *data, struct drover_err *err)
 	return drover_image_look(l->path, l->format, &l->image, err);
 }
 
+static int run_sync(void *data, struct drover_err *err)
+{
+	struct look *l = data;
+	auto_close int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fdatasync(fd) < 0)
+		return drover_err_set(err, errno, "%s: %s", l->path, strerror(errno));
+	return 0;
+}
+
 static int ask_about(const char *what, uint32_t ms, int (*fn)(void *data, struct drover_err *err),
 		     struct look *look, struct drover_err *err)
 {
@@ -205,6 +217,14 @@ int drover_ask_image(const struct drover_conf *conf, const char *path, const cha
 	if (r == 0)
 		*ret_image = look.image;
 	return r;
+}
+
+int drover_ask_sync(const char *path, uint32_t ms, struct drover_err *err)
+{
+	struct look look = { 0 };
+
+	snprintf(look.path, sizeof(look.path), "%s", path);
+	return ask_about(path, ms, run_sync, &look, err);
 }
 
 /* --- pools --- */

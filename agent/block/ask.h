@@ -41,6 +41,14 @@ int drover_ask_image(const struct drover_conf *conf, const char *path, const cha
 		     struct drover_image *ret_image, struct drover_err *err);
 
 /**
+ * drover_ask_sync() - fdatasync(2), for @ms
+ *
+ * Errors: those of open(2) and fdatasync(2); -ETIMEDOUT: the store is dead, or has more to write
+ * than it can in that time, and goes on with it.
+ */
+int drover_ask_sync(const char *path, uint32_t ms, struct drover_err *err);
+
+/**
  * drover_ask_pool() - drover_pool_space(), for five seconds
  * @write: it must be possible to write there, too; -EROFS
  */

@@ -189,8 +189,11 @@ int drover_moving_adopt(struct drover_disk_move *m)
 static bool delete_old(struct drover_disk_move *m)
 {
 	struct drover_err err = { 0 };
-	int r = drover_image_busy(m->record.old_path, &err);
+	struct stat st;
+	int r = drover_ask_file(m->env->conf, m->record.old_path, &st, &err);
 
+	if (r == 0 || r == -ENOENT)
+		r = drover_image_busy(m->record.old_path, &err);
 	if (r == 0)
 		r = m->env->needed(m->env->data, m->record.old_path, m->record.vm, &err);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "block/ask.h"
 #include "block/live.h"
 #include "block/pool.h"
 #include "core/clock.h"
@@ -70,12 +71,24 @@ static int watch_before(struct drover_live *l, struct drover_err *err)
 
 /* --- the copy --- */
 
+/* For a store that has to write out an image. */
+static uint32_t patience_ms(const struct drover_live *l)
+{
+	return l->m->env->conf->storage_grace_s * 1000;
+}
+
+/* QEMU's nodes of the disk that nothing uses any more. */
+static int sweep(struct drover_live *l, struct drover_err *err)
+{
+	return drover_node_sweep(l->mirror.qmp, l->m->record.disk, patience_ms(l), err);
+}
+
 /* An earlier move that had to give up on QEMU may have left its job and its nodes there. */
 static int clear_away(struct drover_live *l, struct drover_err *err)
 {
 	int r = drover_mirror_cancel(&l->mirror, err);
 
-	return r < 0 ? r : drover_node_sweep(l->mirror.qmp, l->m->record.disk, err);
+	return r < 0 ? r : sweep(l, err);
 }
 
 static int begin(struct drover_live *l, struct drover_err *err)
@@ -304,7 +317,7 @@ static void clean_up(struct drover_live *l)
 
 	if (drover_moving_adopt(m) < 0)
 		return;
-	r = drover_node_sweep(l->mirror.qmp, m->record.disk, &err);
+	r = sweep(l, &err);
 	/* The VM may have ended meanwhile. */
 	if (r < 0 && r != -EPIPE)
 		log_warning("disk move %llu: %s", (unsigned long long)m->record.id, err.text);
@@ -320,9 +333,11 @@ static void back_out(struct drover_live *l)
 	/* What an earlier one left in QEMU is not ours. */
 	if (!l->created)
 		return;
+	/* As in drover_node_sweep(): QEMU would do it when the mirror ends. */
+	drover_ask_sync(l->m->record.old_path, patience_ms(l), NULL);
 	r = drover_mirror_cancel(&l->mirror, &err);
 	if (r == 0 && l->added)
-		r = drover_node_sweep(l->mirror.qmp, l->m->record.disk, &err);
+		r = sweep(l, &err);
 	if (r < 0 && r != -EPIPE) {
 		/* Its record stays: the next agent tries again. */
 		drover_moving_left(l->m,

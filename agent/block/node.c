@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "block/ask.h"
 
 #define QMP_TIMEOUT_MS 20000
 /* QEMU may have to write out what it holds of an image. */
@@ -126,26 +127,40 @@ static void take_node(json_t *object, struct drover_node *ret_node)
 	ret_node->fdset = fdset_of(json_string_value(json_object_get(object, "file")));
 }
 
+static int list_fdsets(struct drover_qmp *qmp, json_t **ret_sets, struct drover_err *err)
+{
+	return drover_qmp_call(qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, ret_sets, err);
+}
+
+static int64_t id_of(json_t *fdset)
+{
+	return json_integer_value(json_object_get(fdset, "fdset-id"));
+}
+
+/* What its descriptor was handed over with, or "". */
+static const char *path_of(json_t *fdset)
+{
+	json_t *fd = json_array_get(json_object_get(fdset, "fds"), 0);
+	const char *path = json_string_value(json_object_get(fd, "opaque"));
+
+	return path ? path : "";
+}
+
 /* The descriptor set that was handed over with @path. */
 static int find_fdset(struct drover_qmp *qmp, const char *path, int64_t *ret_fdset,
 		      struct drover_err *err)
 {
-	json_t *sets = NULL, *set, *fd;
+	json_t *sets = NULL, *set;
 	int64_t found = -1;
-	size_t i, j;
-	int r = drover_qmp_call(qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, &sets, err);
+	size_t i;
+	int r = list_fdsets(qmp, &sets, err);
 
 	if (r < 0)
 		return r;
 	json_array_foreach(sets, i, set)
 	{
-		json_array_foreach(json_object_get(set, "fds"), j, fd)
-		{
-			const char *its = json_string_value(json_object_get(fd, "opaque"));
-
-			if (its && !strcmp(its, path))
-				found = json_integer_value(json_object_get(set, "fdset-id"));
-		}
+		if (!strcmp(path_of(set), path))
+			found = id_of(set);
 	}
 	json_decref(sets);
 	*ret_fdset = found;
@@ -193,22 +208,43 @@ static bool in_use(json_t *devices, const char *name)
 	return false;
 }
 
-int drover_node_sweep(struct drover_qmp *qmp, const char *disk, struct drover_err *err)
+/* A file that is not there any more, or cannot be written, is QEMU's to close as it is. */
+static int write_out(json_t *fdsets, int64_t fdset, uint32_t ms, struct drover_err *err)
 {
-	json_t *devices = NULL, *nodes = NULL, *object;
+	json_t *set;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(fdsets, i, set)
+	{
+		if (id_of(set) == fdset && *path_of(set))
+			r = drover_ask_sync(path_of(set), ms, err);
+	}
+	return r == -ETIMEDOUT ? r : 0;
+}
+
+int drover_node_sweep(struct drover_qmp *qmp, const char *disk, uint32_t ms,
+		      struct drover_err *err)
+{
+	json_t *devices = NULL, *nodes = NULL, *fdsets = NULL, *object;
 	struct drover_node node;
 	size_t i;
 	int r = drover_qmp_call(qmp, "query-block", NULL, QMP_TIMEOUT_MS, &devices, err);
 
 	if (r == 0)
 		r = list_nodes(qmp, &nodes, err);
+	if (r == 0)
+		r = list_fdsets(qmp, &fdsets, err);
 	json_array_foreach(nodes, i, object)
 	{
 		if (r < 0 || !is_of_disk(name_of(object), disk) || in_use(devices, name_of(object)))
 			continue;
 		take_node(object, &node);
-		r = drover_node_remove(qmp, &node, err);
+		r = write_out(fdsets, node.fdset, ms, err);
+		if (r == 0)
+			r = drover_node_remove(qmp, &node, err);
 	}
+	json_decref(fdsets);
 	json_decref(nodes);
 	json_decref(devices);
 	return r;

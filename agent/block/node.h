@@ -57,8 +57,16 @@ int drover_node_add_nbd(struct drover_qmp *qmp, const char *disk, const char *pa
 int drover_node_remove(struct drover_qmp *qmp, const struct drover_node *node,
 		       struct drover_err *err);
 
-/** drover_node_sweep() - remove all nodes named like the disk's that no device uses */
-int drover_node_sweep(struct drover_qmp *qmp, const char *disk, struct drover_err *err);
+/**
+ * drover_node_sweep() - remove all nodes named like the disk's that no device uses
+ * @ms: how long a store has to write out what it holds of an image
+ *
+ * QEMU does that as well when it closes one (bdrv_close() in its block.c), and the guest stands
+ * still until it is done: here it is done before, from outside. Errors: -ETIMEDOUT where a store
+ * does not do it in time; its nodes stay.
+ */
+int drover_node_sweep(struct drover_qmp *qmp, const char *disk, uint32_t ms,
+		      struct drover_err *err);
 
 /**
  * struct drover_node_stats - what the guest did to a disk since the VM's start

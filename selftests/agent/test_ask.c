@@ -123,6 +123,9 @@ static void paths_have_stores(void **state)
 	assert_string_equal(err.text, "/nonexistent/x: No such file or directory");
 	assert_int_equal(drover_ask_file(conf, "/", &st, &err), 0);
 	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(drover_ask_sync("/nonexistent/x", 5000, &err), -ENOENT);
+	assert_string_equal(err.text, "/nonexistent/x: No such file or directory");
+	assert_int_equal(drover_ask_sync("/tmp", 60000, &err), 0);
 	assert_int_equal(drover_ask_image(conf, "/nonexistent/x", "raw", &image, &err), -ENOENT);
 	assert_int_equal(drover_ask_pool(&conf->pools[0], false, &size, &space, &err), -ENOTDIR);
 	strcpy(conf->pools[0].path, "/tmp");

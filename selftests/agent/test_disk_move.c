@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Disks of a VM that runs (a real QEMU) and of one that is stopped change their pool. */
 #include "qemu.h"
+#include "dead_store.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +27,7 @@ static struct {
 	char switched[2 * DROVER_FIELD_LEN];
 	char states[256];
 	int switch_error, allow_error;
-	const char *needed_by;
+	const char *needed_by, *dies;
 	int finished;
 } above = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -56,6 +57,7 @@ static void changed(void *data, const struct drover_disk_move_info *info)
 static int switched(void *data, const struct drover_disk_move_info *info, struct drover_err *err)
 {
 	assert_ptr_equal(data, &above);
+	dead_store = above.dies;
 	if (above.switch_error)
 		return drover_err_set(err, above.switch_error, "the definition cannot be written");
 	snprintf(above.switched, sizeof(above.switched), "%s %s %s", info->disk, info->new_path,
@@ -302,6 +304,34 @@ static void an_image_that_another_vm_needs_is_left(void **state)
 	assert_true(is_there("old"));
 	assert_int_equal(records(&record), 1);
 	assert_int_equal(record.step, DROVER_DISK_STEP_OLD_LEFT);
+}
+
+/* Nor is QEMU made to wait for it, which would hold up the guest. */
+static void an_old_store_that_dies_is_not_waited_for(void **state)
+{
+	struct drover_disk_move_options options = to("slow");
+	struct drover_disk_move_info info;
+	char *old = strdup(in("old"));
+	char wanted[512];
+
+	above.dies = old;
+	options.delete_old = true;
+	info = end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	above.dies = NULL;
+	snprintf(wanted, sizeof(wanted),
+		 "the old image was not deleted: directory %s does not answer", dir);
+	assert_string_equal(info.error, wanted);
+	assert_int_equal(records(NULL), 1);
+	uses("slow/web-root.qcow2");
+	assert_true(is_open("old"));
+	dead_store_revive();
+	/* The next move takes it out of QEMU. */
+	strcpy(def.disks[0].path, in("slow/web-root.qcow2"));
+	strcpy(def.disks[0].format, "qcow2");
+	options = to("fast");
+	end(start(&options, true), DROVER_DISK_MOVE_DONE);
+	assert_false(is_open("old"));
+	free(old);
 }
 
 /* The one that was left was removed by hand; this must not be taken for it. */
@@ -1150,6 +1180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_moves_while_its_vm_runs),
 		TEST(an_image_that_another_vm_needs_is_left),
+		TEST(an_old_store_that_dies_is_not_waited_for),
 		TEST(a_disk_that_comes_back_is_not_left),
 		TEST(a_cancelled_move_leaves_nothing),
 		TEST(what_a_cancel_leaves_is_told),

@@ -250,7 +250,7 @@ static void what_an_earlier_agent_left_is_found(void **state)
 	prepare(&m, "left2", "qcow2");
 	assert_int_equal(drover_node_of_path(qmp, "data", in("left1"), &found, &err), -ENOENT);
 	assert_int_equal(drover_node_of_path(qmp, "root", in("left"), &found, &err), -ENOENT);
-	done(drover_node_sweep(qmp, "root", &err), &err);
+	done(drover_node_sweep(qmp, "root", 10000, &err), &err);
 	assert_false(is_open("left1") || is_open("left2"));
 	uses(&used);
 	assert_int_equal(drover_node_of_path(qmp, "root", in("left1"), &found, &err), -ENOENT);
