@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "block/ask.h"
+#include "core/config.h"
 
 #define QMP_TIMEOUT_MS 20000
 /* QEMU may have to write out what it holds of an image. */
@@ -370,7 +371,8 @@ int drover_node_add_file(struct drover_qmp *qmp, const char *disk, const char *p
 	snprintf(filename, sizeof(filename), "/dev/fdset/%" PRId64, node.fdset);
 	r = add_pair(qmp,
 		     json_pack("{ss ss ss}", "driver", is_block ? "host_device" : "file",
-			       "filename", filename, "aio", like->aio),
+			       "filename", filename, "aio",
+				 drover_vmdef_aio(like, is_block)),
 		     format, direct, &node, err);
 	if (r < 0)
 		drop_fdset(qmp, node.fdset);

@@ -41,6 +41,15 @@ int drover_vmdef_read(const char *dir, const char *name, struct drover_vm_def *r
 /** drover_vmdef_disk() - the disk of that name, or NULL */
 const struct drover_disk_def *drover_vmdef_disk(const struct drover_vm_def *def, const char *name);
 
+/**
+ * drover_vmdef_aio() - how QEMU reads and writes a disk's image: its word for "aio"
+ * @is_device: the image is a block device
+ *
+ * Where the definition says nothing, "native" is for devices: in a file with holes io_submit(2)
+ * waits for the file system to find space, and QEMU with the whole guest for io_submit(2).
+ */
+const char *drover_vmdef_aio(const struct drover_disk_def *disk, bool is_device);
+
 /** drover_vmdef_check_dir() - definitions in that directory, which is made, can be changed */
 int drover_vmdef_check_dir(const char *dir, struct drover_err *err);
 

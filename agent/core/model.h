@@ -22,7 +22,7 @@ struct drover_disk_def {
 	char path[DROVER_FIELD_LEN];	/* file, block device or nbd:// URI */
 	char format[16];		/* raw, qcow2 */
 	char cache[16];			/* none, writeback, writethrough */
-	char aio[16];			/* native, threads, io_uring */
+	char aio[16];			/* native, threads, io_uring, or "": drover_vmdef_aio() */
 	bool readonly;
 };
 

@@ -23,6 +23,13 @@ struct reader {
 	bool had_vm, had_console;
 };
 
+const char *drover_vmdef_aio(const struct drover_disk_def *disk, bool is_device)
+{
+	if (disk->aio[0])
+		return disk->aio;
+	return is_device && !strcmp(disk->cache, "none") ? "native" : "threads";
+}
+
 const struct drover_disk_def *drover_vmdef_disk(const struct drover_vm_def *def, const char *name)
 {
 	for (uint32_t i = 0; i < def->disk_count; i++)
@@ -139,8 +146,6 @@ static int end_disk(struct drover_disk_def *disk, struct drover_err *err)
 
 	if (!disk->path[0])
 		return drover_err_set(err, EINVAL, "[disk %s] has no path", disk->name);
-	if (!disk->aio[0])
-		strcpy(disk->aio, direct ? "native" : "threads");
 	if (!strcmp(disk->aio, "native") && !direct)
 		return drover_err_set(err, EINVAL, "[disk %s]: aio = native needs cache = none",
 				      disk->name);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "core/config.h"
 #include "core/nbd.h"
 
 /* PCI slots: fixed, because a migration needs the same on both sides. */
@@ -203,7 +204,7 @@ static json_t *file_node(const struct drover_disk_def *disk, uint32_t i, bool is
 
 	snprintf(path, sizeof(path), "/dev/fdset/%u", DROVER_ARGS_FDSET(i));
 	return json_pack("{ss ss ss}", "driver", is_device ? "host_device" : "file", "filename",
-			 path, "aio", disk->aio);
+			 path, "aio", drover_vmdef_aio(disk, is_device));
 }
 
 static void add_node(struct builder *b, json_t *node, const char *name,

@@ -152,7 +152,7 @@ static void full(void **state)
 		"-device", "{\"driver\":\"virtio-rng-pci\",\"id\":\"rng0\",\"bus\":\"pci.0\","
 			   "\"addr\":\"0x3\"}",
 		"-add-fd", "fd=11,set=1,opaque=/srv/root.qcow2",
-		"-blockdev", "{\"driver\":\"file\",\"filename\":\"/dev/fdset/1\",\"aio\":\"native\","
+		"-blockdev", "{\"driver\":\"file\",\"filename\":\"/dev/fdset/1\",\"aio\":\"threads\","
 			     "\"node-name\":\"file-root\",\"read-only\":false,\"discard\":\"unmap\","
 			     "\"cache\":{\"direct\":true,\"no-flush\":false}}",
 		"-blockdev", "{\"driver\":\"qcow2\",\"file\":\"file-root\","

@@ -103,11 +103,11 @@ static void disk_is(const char *lines, const char *format, const char *cache, co
 
 static void every_key_of_disk(void **state)
 {
-	disk_is("", "raw", "none", "native", false);
+	disk_is("", "raw", "none", "", false);
 	disk_is("format = raw\ncache = none\naio = native\nreadonly = no\n", "raw", "none",
 		"native", false);
-	disk_is("format = qcow2\nreadonly = yes\n", "qcow2", "none", "native", true);
-	disk_is("cache = writeback\n", "raw", "writeback", "threads", false);
+	disk_is("format = qcow2\nreadonly = yes\n", "qcow2", "none", "", true);
+	disk_is("cache = writeback\n", "raw", "writeback", "", false);
 	disk_is("cache = writethrough\naio = threads\n", "raw", "writethrough", "threads", false);
 	disk_is("aio = io_uring\ncache = writeback\n", "raw", "writeback", "io_uring", false);
 	disk_is("aio = threads\n", "raw", "none", "threads", false);

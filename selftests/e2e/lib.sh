@@ -142,7 +142,7 @@ sessions_left()
 }
 
 # vm_define HOST NAME [KEY=VALUE of the guest…]: a definition with the
-# self-checking guest on the shared disk. MEMORY, DISK and EXTRA change it; INITRD=initrd-fio
+# self-checking guest on the shared disk. MEMORY, DISK, AIO and EXTRA change it; INITRD=initrd-fio
 # gives the guest fio.
 vm_define()
 {
@@ -162,7 +162,7 @@ vm_define()
 		[disk root]
 		path = ${DISK:-/dev/san}
 		cache = none
-		aio = native
+		${AIO:+aio = $AIO}
 		[nic lan]
 		bridge = br0
 		${EXTRA:-}
