@@ -4,6 +4,7 @@
 # death and the host's at each step, backing files, several disks. The guest checks every block it wrote.
 . selftests/tap.sh
 . selftests/e2e/lib.sh
+. selftests/e2e/storage.sh
 
 OLD=/srv/fast/web.img
 SIZE=134217728
