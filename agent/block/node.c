@@ -371,8 +371,7 @@ int drover_node_add_file(struct drover_qmp *qmp, const char *disk, const char *p
 	snprintf(filename, sizeof(filename), "/dev/fdset/%" PRId64, node.fdset);
 	r = add_pair(qmp,
 		     json_pack("{ss ss ss}", "driver", is_block ? "host_device" : "file",
-			       "filename", filename, "aio",
-				 drover_vmdef_aio(like, is_block)),
+			       "filename", filename, "aio", drover_vmdef_aio(like, is_block)),
 		     format, direct, &node, err);
 	if (r < 0)
 		drop_fdset(qmp, node.fdset);

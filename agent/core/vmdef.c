@@ -142,11 +142,9 @@ static int end_vm(const struct drover_vm_def *def, struct drover_err *err)
 
 static int end_disk(struct drover_disk_def *disk, struct drover_err *err)
 {
-	bool direct = !strcmp(disk->cache, "none");
-
 	if (!disk->path[0])
 		return drover_err_set(err, EINVAL, "[disk %s] has no path", disk->name);
-	if (!strcmp(disk->aio, "native") && !direct)
+	if (!strcmp(disk->aio, "native") && strcmp(disk->cache, "none"))
 		return drover_err_set(err, EINVAL, "[disk %s]: aio = native needs cache = none",
 				      disk->name);
 	return 0;
